@@ -1,0 +1,12 @@
+//! What a client that fell behind is owed, by the kind of data.
+
+/// The kind of data of a channel, which decides how a client that fell behind is resumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The newest frame replaces all before it.
+    State,
+    /// Open candles are state; closed ones (`"x":true`) are events.
+    Kline,
+    /// Every frame counts.
+    Event,
+}

@@ -1,0 +1,15 @@
+//! A market-data fan-out relay: one upstream frame, thousands of clients.
+//!
+//! A frame travels one way: `net::feed` reads it, `venue` finds what it is about, `fanout` keeps it in the log of
+//! its channel and chooses the receivers, `net` writes it. `wire` holds what the bytes mean on either side.
+//! `wire`, `venue` and `fanout` know no socket, no clock and no task: bytes and `now` come in, decisions go out.
+
+pub mod limits;
+
+pub mod fanout;
+pub mod venue;
+pub mod wire;
+
+// Used by the lock-free parts.
+#[allow(unused_imports)]
+mod sync;

@@ -1,0 +1,37 @@
+//! Everything that can grow has its bound here, with the reason for it.
+
+/// A client's message, its fragments joined. Commands are small; this is what a broken client may cost.
+pub const CLIENT_MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// The same on `/echo`, which the conformance suite drives with large messages.
+pub const ECHO_MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// A venue's message, its fragments joined.
+pub const UPSTREAM_MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Replies and control frames waiting for one client; above it the client is not read any more.
+pub const LANE_BYTES_MAX: usize = 16 * 1024;
+
+/// A request's head: method, target and headers.
+pub const REQUEST_HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// Names in one URL; more are answered 400.
+pub const URL_NAMES_MAX: usize = 200;
+
+/// Subscriptions of one connection that no profile limits (loopback): what a lookup by scanning still bears.
+pub const SUBSCRIPTIONS_HARD_MAX: usize = 1024;
+
+/// Bytes of a stream name. Real ones are under 40.
+pub const NAME_BYTES_MAX: usize = 128;
+
+/// Frames a state channel keeps besides the newest.
+pub const STATE_FRAMES_KEPT: u64 = 64;
+
+/// Frames an event channel always keeps while somebody subscribes.
+pub const EVENT_FRAMES_KEPT: u64 = 256;
+
+/// Bytes an event channel keeps at most.
+pub const EVENT_BYTES_KEPT: usize = 16 * 1024 * 1024;
+
+/// How far back an event channel reaches at its own rate.
+pub const EVENT_HORIZON_MS: u64 = 10_000;

@@ -1,0 +1,1 @@
+//! What venues send and want: decoding, subscribing, limits, and the built-in venue.
