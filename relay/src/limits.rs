@@ -35,3 +35,32 @@ pub const EVENT_BYTES_KEPT: usize = 16 * 1024 * 1024;
 
 /// How far back an event channel reaches at its own rate.
 pub const EVENT_HORIZON_MS: u64 = 10_000;
+
+/// A batch stops growing here; what follows goes into the next one.
+pub const BATCH_BYTES_MAX: usize = 256 * 1024;
+/// A batch's frames: a turn's latency report costs a little for each.
+pub const BATCH_FRAMES_MAX: usize = 4096;
+
+/// Bytes composed for one client that is served by itself (after a pause, or at a subscription).
+pub const SERVE_BYTES_MAX: usize = 64 * 1024;
+
+/// Writes of one turn, about 5 ms of the kernel's work; then upstreams and handshakes get their share.
+pub const TURN_WRITES_MAX: usize = 1024;
+
+/// Pieces of one gathered write; the kernel takes 1024.
+pub const WRITE_PIECES_MAX: usize = 256;
+
+/// What one read of a client's socket may bring; a client gets one such read in a round.
+pub const READ_BUFFER_BYTES: usize = 64 * 1024;
+
+/// Events taken from a shard's epoll set at a time.
+pub const EVENTS_PER_WAIT: usize = 256;
+
+/// Unsent bytes the kernel may hold for one client: above it staleness stays with us, where it can be conflated.
+pub const NOTSENT_BYTES_MAX: u32 = 16 * 1024;
+
+/// Connections above the limit that are answered 503; those beyond wait in the backlog.
+pub const REFUSED_AT_ONCE_MAX: usize = 128;
+
+/// Descriptors kept back from clients: upstreams, listeners, epoll sets, files, and those being refused.
+pub const DESCRIPTORS_KEPT: usize = 256;

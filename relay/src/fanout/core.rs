@@ -1,0 +1,479 @@
+//! The sessions and channels of one shard: who gets what, and in what order.
+//!
+//! The core writes through an [`Outlet`] and learns from it how much each client took. It holds no socket and no
+//! clock; the time is told to it.
+
+use std::io::IoSlice;
+
+use bytes::Bytes;
+use hashbrown_map::NameMap;
+
+use super::batch::Batch;
+use super::channel::{Channel, Condition};
+use super::log::{Cursor, Seq};
+use super::session::{BEHIND, BLOCKED, COMBINED, ENDING, Held, NOTICES, QUEUED, Session};
+use super::slab::{Slab, Slot};
+use super::stats::Stats;
+use crate::sync::Arc;
+use crate::wire::stream::notice;
+
+mod hashbrown_map {
+    /// Names to channels; the hash is seeded, so that nobody can choose names that collide.
+    pub type NameMap = std::collections::HashMap<Box<str>, u32, foldhash::fast::RandomState>;
+}
+
+/// Where written bytes go.
+pub trait Outlet {
+    type Conn;
+
+    /// Writes what it can, in order. Whoever did not take all is expected to say so later through
+    /// [`Fanout::writable`].
+    fn write(&mut self, slot: Slot, conn: &mut Self::Conn, parts: &[IoSlice<'_>]) -> Wrote;
+
+    /// These frames have just been written for the first time; the stamps say when they were read.
+    fn first_write(&mut self, _stamps_ns: &[u64]) {}
+
+    /// These frames have been written to everybody who could take them.
+    fn last_write(&mut self, _stamps_ns: &[u64]) {}
+}
+
+/// How a write went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrote {
+    /// So many bytes; fewer than asked for means that the client is full.
+    Bytes(usize),
+    /// The connection is dead.
+    Gone,
+}
+
+/// One shard's half of everything it fans out.
+pub struct Fanout<C> {
+    shard: usize,
+    pub(super) sessions: Slab<Session<C>>,
+    pub(super) locals: Vec<Option<Box<Local>>>,
+    names: NameMap,
+    /// Channels with something to hand out.
+    pub(super) active: Vec<u32>,
+    /// Sessions to be served by themselves: resumed, newly subscribed, or with more than one helping.
+    pub(super) queue: Vec<Slot>,
+    gone: Vec<Slot>,
+    too_slow: Vec<Slot>,
+    released: Vec<u32>,
+    pub(super) spare: Vec<Box<Batch>>,
+    pub(super) turn: u32,
+    pub(super) now_ms: u64,
+    pub(super) scratch: super::serve::Scratch,
+    pub(super) pieces: Vec<super::turn::Piece>,
+    pub(super) touched: Vec<Slot>,
+    pub stats: Stats,
+}
+
+/// A channel as one shard sees it.
+pub(super) struct Local {
+    pub channel: Arc<Channel>,
+    /// Where the next batch begins.
+    pub tail: Cursor,
+    pub subscribers: Vec<Subscriber>,
+    pub combined_count: u32,
+    pub batch: Option<Box<Batch>>,
+    /// The next subscriber to visit, and how many visits the pass still owes.
+    pub next: usize,
+    pub left: usize,
+    pub active: bool,
+    condition: Condition,
+    /// The frame somebody was last cut in while served alone.
+    pub cut: Option<(Seq, bool, Bytes)>,
+}
+
+pub(super) struct Subscriber {
+    pub slot: Slot,
+    pub position: Seq,
+}
+
+/// A session on its way to another shard.
+pub struct Portable<C> {
+    pub session: Session<C>,
+    pub positions: Vec<(Arc<Channel>, Seq)>,
+}
+
+impl<C> Fanout<C> {
+    pub fn new(shard: usize) -> Fanout<C> {
+        Fanout {
+            shard,
+            sessions: Slab::default(),
+            locals: Vec::new(),
+            names: NameMap::default(),
+            active: Vec::new(),
+            queue: Vec::new(),
+            gone: Vec::new(),
+            too_slow: Vec::new(),
+            released: Vec::new(),
+            spare: Vec::new(),
+            turn: 0,
+            now_ms: 0,
+            scratch: super::serve::Scratch::default(),
+            pieces: Vec::new(),
+            touched: Vec::new(),
+            stats: Stats::default(),
+        }
+    }
+
+    /// Tells the time; deadlines and notices are in it.
+    pub fn set_now(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
+    }
+
+    pub fn open(&mut self, conn: C, combined: bool, notices: bool) -> Slot {
+        self.sessions.insert(Session::new(conn, combined, notices))
+    }
+
+    pub fn session(&self, slot: Slot) -> Option<&Session<C>> {
+        self.sessions.get(slot)
+    }
+
+    pub fn session_mut(&mut self, slot: Slot) -> Option<&mut Session<C>> {
+        self.sessions.get_mut(slot)
+    }
+
+    pub fn tenant_mut(&mut self, slot: Slot, generation: u32) -> Option<&mut Session<C>> {
+        self.sessions.tenant_mut(slot, generation)
+    }
+
+    pub fn generation(&self, slot: Slot) -> u32 {
+        self.sessions.generation(slot)
+    }
+
+    pub fn places(&self) -> Slot {
+        self.sessions.places()
+    }
+
+    pub fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    /// The channel of that name, if this shard already has subscribers of it.
+    pub fn find(&self, name: &str) -> Option<&Arc<Channel>> {
+        let id = *self.names.get(name)?;
+        self.local(id).map(|local| &local.channel)
+    }
+
+    pub fn channels(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Subscribes. A held name stays as it is; false then.
+    pub fn subscribe(&mut self, slot: Slot, channel: &Arc<Channel>) -> bool {
+        let position = self.enter(channel);
+        let position = position.unwrap_or_else(|| channel.log.subscribe_position());
+        self.attach(slot, channel.id, position)
+    }
+
+    pub fn holds(&self, slot: Slot, name: &str) -> bool {
+        let Some(&id) = self.names.get(name) else { return false };
+        self.sessions.get(slot).is_some_and(|session| session.held.iter().any(|held| held.channel == id))
+    }
+
+    /// Ends a subscription; a name not held is no error.
+    pub fn unsubscribe(&mut self, slot: Slot, name: &str) -> bool {
+        let Some(&id) = self.names.get(name) else { return false };
+        let Some(session) = self.sessions.get_mut(slot) else { return false };
+        let Some(at) = session.held.iter().position(|held| held.channel == id) else { return false };
+        let held = session.held.remove(at);
+        if session.held.is_empty() {
+            session.held.shrink_to_fit();
+        }
+        let combined = session.is(COMBINED);
+        self.detach(held, combined);
+        true
+    }
+
+    /// The names in the order of subscription.
+    pub fn list(&self, slot: Slot) -> Vec<&str> {
+        let Some(session) = self.sessions.get(slot) else { return Vec::new() };
+        let name = |held: &Held| self.local(held.channel).map(|local| &*local.channel.name);
+        session.held.iter().filter_map(name).collect()
+    }
+
+    /// Switches the wrapper, from the next frame on.
+    pub fn set_combined(&mut self, slot: Slot, combined: bool) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        if session.is(COMBINED) == combined {
+            return;
+        }
+        session.marks ^= COMBINED;
+        for held in session.held.clone() {
+            if let Some(local) = self.local_mut(held.channel) {
+                if combined { local.combined_count += 1 } else { local.combined_count -= 1 }
+            }
+        }
+    }
+
+    /// A reply or control frame. It overtakes data, never a half-written frame.
+    pub fn tell(&mut self, slot: Slot, frame: &[u8]) {
+        let now_ms = self.now_ms;
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        if session.is(ENDING) {
+            return;
+        }
+        session.owed(now_ms).push(frame);
+        self.enqueue(slot);
+    }
+
+    pub fn tell_pong(&mut self, slot: Slot, frame: &[u8]) {
+        let now_ms = self.now_ms;
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        if session.is(ENDING) {
+            return;
+        }
+        session.owed(now_ms).push_pong(frame);
+        self.enqueue(slot);
+    }
+
+    /// The last frame of a session (a CLOSE): it gets nothing after it, and its subscriptions end now.
+    pub fn end(&mut self, slot: Slot, frame: &[u8]) {
+        self.tell(slot, frame);
+        self.drop_subscriptions(slot);
+        if let Some(session) = self.sessions.get_mut(slot) {
+            session.marks |= ENDING;
+        }
+    }
+
+    /// Everything owed to an ending session has been written.
+    pub fn is_told(&self, slot: Slot) -> bool {
+        self.sessions.get(slot).is_none_or(|session| session.owed.as_ref().is_none_or(|owed| owed.is_empty()))
+    }
+
+    /// Removes a session with all it held.
+    pub fn close(&mut self, slot: Slot) -> Option<C> {
+        self.drop_subscriptions(slot);
+        self.sessions.remove(slot).map(|session| session.conn)
+    }
+
+    /// The socket can be written again.
+    pub fn writable(&mut self, slot: Slot) {
+        if let Some(session) = self.sessions.get_mut(slot)
+            && session.is(BLOCKED)
+        {
+            session.marks &= !BLOCKED;
+            self.enqueue(slot);
+        }
+    }
+
+    /// A doorbell told of news in this channel.
+    pub fn news(&mut self, id: u32) {
+        let shard = self.shard;
+        let Some(local) = self.local_mut(id) else { return };
+        // The flag is cleared before the log's head is read, in the turn.
+        local.channel.news(shard).take();
+        let condition = local.channel.condition();
+        let changed = std::mem::replace(&mut local.condition, condition) != condition;
+        if !local.active {
+            local.active = true;
+            self.active.push(id);
+        }
+        if changed {
+            self.tell_condition(id, condition);
+        }
+    }
+
+    /// Sessions whose socket failed during a write; each is named once.
+    pub fn take_gone(&mut self) -> Vec<Slot> {
+        std::mem::take(&mut self.gone)
+    }
+
+    /// Sessions that lost events they were owed; each is named once.
+    pub fn take_too_slow(&mut self) -> Vec<Slot> {
+        std::mem::take(&mut self.too_slow)
+    }
+
+    /// Channels that nobody here subscribes to any more.
+    pub fn take_released(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.released)
+    }
+
+    /// Whether a blocked session has lost events it is owed: it need not wait until it can be told.
+    pub fn has_lost_events(&self, slot: Slot) -> bool {
+        let Some(session) = self.sessions.get(slot) else { return false };
+        session.is(BLOCKED)
+            && session.held.iter().any(|held| {
+                self.local(held.channel).is_some_and(|local| {
+                    local.channel.kind == super::kind::Kind::Event
+                        && local.subscribers[held.index as usize].position < local.channel.log.oldest()
+                })
+            })
+    }
+
+    /// Takes a session out, whole, to put it into another shard.
+    pub fn depart(&mut self, slot: Slot) -> Option<Portable<C>> {
+        let held = self.sessions.get(slot)?.held.clone();
+        let mut positions = Vec::with_capacity(held.len());
+        for held in &held {
+            if let Some(local) = self.local(held.channel) {
+                positions.push((local.channel.clone(), local.subscribers[held.index as usize].position));
+            }
+        }
+        let before = self.stats.abandoned;
+        self.drop_subscriptions(slot);
+        self.stats.abandoned = before;
+        let session = self.sessions.remove(slot)?;
+        Some(Portable { session, positions })
+    }
+
+    /// Puts a session from another shard in. Its positions go on where they stood.
+    pub fn arrive(&mut self, portable: Portable<C>) -> Slot {
+        let Portable { mut session, positions } = portable;
+        session.held.clear();
+        session.marks &= !(QUEUED | BLOCKED);
+        let slot = self.sessions.insert(session);
+        for (channel, position) in positions {
+            self.enter(&channel);
+            self.attach(slot, channel.id, position);
+        }
+        self.enqueue(slot);
+        slot
+    }
+
+    pub(super) fn local(&self, id: u32) -> Option<&Local> {
+        self.locals.get(id as usize)?.as_deref()
+    }
+
+    pub(super) fn local_mut(&mut self, id: u32) -> Option<&mut Local> {
+        self.locals.get_mut(id as usize)?.as_deref_mut()
+    }
+
+    pub(super) fn enqueue(&mut self, slot: Slot) {
+        if let Some(session) = self.sessions.get_mut(slot)
+            && !session.is(QUEUED | BLOCKED)
+        {
+            session.marks |= QUEUED;
+            self.queue.push(slot);
+        }
+    }
+
+    pub(super) fn lose(&mut self, slot: Slot) {
+        self.gone.push(slot);
+        if let Some(session) = self.sessions.get_mut(slot) {
+            session.marks |= ENDING | BLOCKED;
+        }
+    }
+
+    pub(super) fn give_up(&mut self, slot: Slot) {
+        self.too_slow.push(slot);
+    }
+
+    /// Makes the channel known here. Returns where its first subscriber stands, if that is this one.
+    fn enter(&mut self, channel: &Arc<Channel>) -> Option<Seq> {
+        let id = channel.id as usize;
+        if self.locals.len() <= id {
+            self.locals.resize_with(id + 1, || None);
+        }
+        if self.locals[id].is_some() {
+            return None;
+        }
+        channel.interest.add(self.shard);
+        channel.news(self.shard).take();
+        // From here on every frame is told to us; what came before is read from the log.
+        let position = channel.log.subscribe_position();
+        let tail = super::log::Log::cursor(&channel.log, channel.log.head()).expect("nobody trims the head away");
+        self.locals[id] = Some(Box::new(Local {
+            tail,
+            subscribers: Vec::new(),
+            combined_count: 0,
+            batch: None,
+            next: 0,
+            left: 0,
+            active: false,
+            condition: channel.condition(),
+            cut: None,
+            channel: channel.clone(),
+        }));
+        self.names.insert(channel.name.clone(), channel.id);
+        Some(position)
+    }
+
+    fn attach(&mut self, slot: Slot, id: u32, position: Seq) -> bool {
+        let Some(session) = self.sessions.get_mut(slot) else { return false };
+        if session.held.iter().any(|held| held.channel == id) {
+            return false;
+        }
+        let local = self.locals[id as usize].as_deref_mut().expect("the channel has been entered");
+        session.held.push(Held { channel: id, index: local.subscribers.len() as u32 });
+        local.combined_count += u32::from(session.is(COMBINED));
+        local.subscribers.push(Subscriber { slot, position });
+        self.stats.subscribed += 1;
+        // What it is owed from before the next batch is served to it alone.
+        if position < local.channel.log.head() {
+            self.enqueue(slot);
+        }
+        true
+    }
+
+    fn detach(&mut self, held: Held, combined: bool) {
+        let Some(local) = self.locals[held.channel as usize].as_deref_mut() else { return };
+        let removed = local.subscribers.swap_remove(held.index as usize);
+        local.combined_count -= u32::from(combined);
+        self.stats.unsubscribed += 1;
+        self.stats.abandoned += local.channel.log.head().saturating_sub(removed.position);
+        // The pass visits by index: start it over, who is up to date costs nothing.
+        local.next = if local.subscribers.is_empty() { 0 } else { local.next % local.subscribers.len() };
+        if local.left > 0 {
+            local.left = local.subscribers.len();
+        }
+        if let Some(moved) = local.subscribers.get(held.index as usize) {
+            let old = local.subscribers.len() as u32;
+            let session = self.sessions.get_mut(moved.slot).expect("a subscriber has a session");
+            let back = session.held.iter_mut().find(|back| back.channel == held.channel);
+            let back = back.expect("a subscriber's session holds the channel");
+            debug_assert_eq!(back.index, old, "the last subscriber moved");
+            back.index = held.index;
+        }
+        if local.subscribers.is_empty() {
+            local.channel.interest.remove(self.shard);
+            let local = self.locals[held.channel as usize].take().expect("it was just there");
+            self.spare.extend(local.batch);
+            self.names.remove(&local.channel.name);
+            self.active.retain(|&id| id != held.channel);
+            self.released.push(held.channel);
+        } else if local.subscribers.len() * 4 < local.subscribers.capacity() && local.subscribers.capacity() > 64 {
+            local.subscribers.shrink_to(local.subscribers.len() * 2);
+        }
+    }
+
+    fn drop_subscriptions(&mut self, slot: Slot) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        let combined = session.is(COMBINED);
+        // One by one and through the session: a later one's index may move while an earlier one leaves.
+        while let Some(held) = self.sessions.get_mut(slot).and_then(|session| session.held.pop()) {
+            self.detach(held, combined);
+        }
+    }
+
+    fn tell_condition(&mut self, id: u32, condition: Condition) {
+        let Some(local) = self.local(id) else { return };
+        let sessions = &self.sessions;
+        let asked = |slot: &Slot| sessions.get(*slot).is_some_and(|session| session.is(NOTICES));
+        let slots: Vec<Slot> = local.subscribers.iter().map(|subscriber| subscriber.slot).filter(asked).collect();
+        if slots.is_empty() {
+            return;
+        }
+        let head = local.channel.log.head();
+        let name = local.channel.name.clone();
+        for slot in slots {
+            let combined = self.sessions.get(slot).is_some_and(|session| session.is(COMBINED));
+            let mut frame = Vec::new();
+            notice::frame(&name, self.now_ms, condition.name(), 0, head, head, combined, &mut frame);
+            self.tell(slot, &frame);
+        }
+    }
+
+    /// Up to date again: what comes next is replayed in full.
+    pub(super) fn caught_up(&mut self, slot: Slot) {
+        if let Some(session) = self.sessions.get_mut(slot) {
+            session.marks &= !BEHIND;
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! Serving one session by itself: after a pause, at a subscription, or when it has been told something.
+//!
+//! A session that was blocked is resumed by the kind of data: of state it gets the newest frame, of candles the
+//! closed ones and the newest, of events all that the log still has; if that is not all, it is too slow.
+
+use std::io::IoSlice;
+
+use bytes::Bytes;
+
+use super::channel::Channel;
+use super::core::{Fanout, Local, Outlet, Wrote};
+use super::kind::Kind;
+use super::log::{Log, Seq};
+use super::session::{BEHIND, BLOCKED, COMBINED, ENDING, Held, NOTICES, QUEUED};
+use super::slab::Slot;
+use crate::limits::SERVE_BYTES_MAX;
+use crate::wire::stream::{notice, wrap};
+use crate::wire::ws::encode;
+
+/// Frames composed for one session.
+#[derive(Default)]
+pub(super) struct Scratch {
+    bytes: Vec<u8>,
+    helpings: Vec<Helping>,
+}
+
+/// One frame of the scratch, and what it means for its subscription once written.
+struct Helping {
+    held: Held,
+    end: usize,
+    /// The position after it.
+    position: Seq,
+    /// A notice moves over what was skipped; it delivers nothing.
+    notice: bool,
+}
+
+/// The subscriber lost events that it is owed.
+struct TooSlow;
+
+/// How a session wants its frames.
+#[derive(Clone, Copy)]
+struct Wish {
+    combined: bool,
+    notices: bool,
+    /// It was blocked: newest first, instead of everything.
+    behind: bool,
+    now_ms: u64,
+}
+
+impl<C> Fanout<C> {
+    /// Serves those who wait for it; returns how many writes that took, at most about `most`.
+    pub(super) fn serve_queue<O: Outlet<Conn = C>>(&mut self, outlet: &mut O, most: usize) -> usize {
+        let before = self.stats.writes;
+        let mut queue = std::mem::take(&mut self.queue);
+        let mut served = 0;
+        for &slot in &queue {
+            if (self.stats.writes - before) as usize >= most {
+                break;
+            }
+            self.serve(slot, outlet);
+            served += 1;
+        }
+        // Who came back onto the list meanwhile waits behind those who were not reached.
+        queue.drain(..served);
+        queue.append(&mut self.queue);
+        self.queue = queue;
+        (self.stats.writes - before) as usize
+    }
+
+    fn serve<O: Outlet<Conn = C>>(&mut self, slot: Slot, outlet: &mut O) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        session.marks &= !QUEUED;
+        if session.is(BLOCKED) || !self.serve_owed(slot, outlet) {
+            return;
+        }
+        let session = self.sessions.get(slot).expect("it was there");
+        if session.is(ENDING) {
+            return;
+        }
+        match self.compose(slot) {
+            Err(TooSlow) => self.give_up(slot),
+            Ok(more) => {
+                if self.scratch.helpings.is_empty() {
+                    self.caught_up(slot);
+                } else if self.serve_composed(slot, outlet) {
+                    if more { self.enqueue(slot) } else { self.caught_up(slot) }
+                }
+            }
+        }
+    }
+
+    /// Writes what is owed before any data. False if it did not all go.
+    fn serve_owed<O: Outlet<Conn = C>>(&mut self, slot: Slot, outlet: &mut O) -> bool {
+        let Fanout { sessions, stats, now_ms, .. } = self;
+        let session = sessions.get_mut(slot).expect("it is being served");
+        let Some(mut owed) = session.owed.take() else { return true };
+        while !owed.is_empty() {
+            let next = owed.next();
+            let len = next.len();
+            stats.writes += 1;
+            match outlet.write(slot, &mut session.conn, &[IoSlice::new(next)]) {
+                Wrote::Bytes(taken) => {
+                    stats.written_bytes += taken as u64;
+                    owed.took(taken, *now_ms);
+                    if taken < len {
+                        stats.blocked += 1;
+                        session.owed = Some(owed);
+                        session.block(*now_ms, taken > 0);
+                        return false;
+                    }
+                }
+                Wrote::Gone => {
+                    self.lose(slot);
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Lays the next helping of every channel out. True if there is more than fits.
+    fn compose(&mut self, slot: Slot) -> Result<bool, TooSlow> {
+        let Fanout { sessions, locals, scratch, turn, now_ms, .. } = self;
+        scratch.bytes.clear();
+        scratch.helpings.clear();
+        let session = sessions.get(slot).expect("it is being served");
+        let wish = Wish {
+            combined: session.is(COMBINED),
+            notices: session.is(NOTICES),
+            behind: session.is(BEHIND),
+            now_ms: *now_ms,
+        };
+        let count = session.held.len();
+        let mut more = false;
+        for at in 0..count {
+            // Each time another channel comes first, so that a busy one does not keep the others waiting.
+            let held = session.held[(at + *turn as usize) % count];
+            let local = locals[held.channel as usize].as_deref().expect("a held channel exists here");
+            if scratch.bytes.len() >= SERVE_BYTES_MAX {
+                more |= local.subscribers[held.index as usize].position < local.channel.log.head();
+                continue;
+            }
+            more |= scratch.add(held, local, wish)?;
+        }
+        Ok(more)
+    }
+
+    /// Writes the scratch and moves the positions accordingly. False if it did not all go.
+    fn serve_composed<O: Outlet<Conn = C>>(&mut self, slot: Slot, outlet: &mut O) -> bool {
+        let Fanout { sessions, locals, scratch, stats, now_ms, .. } = self;
+        let session = sessions.get_mut(slot).expect("it is being served");
+        let combined = session.is(COMBINED);
+        stats.writes += 1;
+        let wrote = outlet.write(slot, &mut session.conn, &[IoSlice::new(&scratch.bytes)]);
+        let Wrote::Bytes(taken) = wrote else {
+            self.lose(slot);
+            return false;
+        };
+        stats.written_bytes += taken as u64;
+        let mut begin = 0;
+        for helping in &scratch.helpings {
+            if begin >= taken {
+                break;
+            }
+            let local = locals[helping.held.channel as usize].as_deref_mut().expect("a held channel exists here");
+            let subscriber = &mut local.subscribers[helping.held.index as usize];
+            let moved = helping.position - subscriber.position;
+            let delivered = u64::from(!helping.notice);
+            stats.delivered += delivered;
+            stats.skipped += moved - delivered;
+            subscriber.position = helping.position;
+            if helping.end > taken {
+                let frame = &scratch.bytes[begin..helping.end];
+                let frame = if helping.notice {
+                    Bytes::copy_from_slice(frame)
+                } else {
+                    local.share(helping.position - 1, combined, frame)
+                };
+                session.owed(*now_ms).rest = frame.slice(taken - begin..);
+            }
+            begin = helping.end;
+        }
+        if taken < scratch.bytes.len() {
+            stats.blocked += 1;
+            session.block(*now_ms, taken > 0);
+            return false;
+        }
+        if scratch.bytes.capacity() > 4 * SERVE_BYTES_MAX {
+            scratch.bytes = Vec::new();
+        }
+        true
+    }
+}
+
+impl Local {
+    /// The frame's own bytes; whoever else is cut in the same frame shares them.
+    fn share(&mut self, seq: Seq, combined: bool, frame: &[u8]) -> Bytes {
+        if let Some((cut, form, bytes)) = &self.cut
+            && (*cut, *form) == (seq, combined)
+        {
+            return bytes.clone();
+        }
+        let bytes = Bytes::copy_from_slice(frame);
+        self.cut = Some((seq, combined, bytes.clone()));
+        bytes
+    }
+}
+
+impl Scratch {
+    /// Adds what one subscription is owed. True if there is more than fits.
+    fn add(&mut self, held: Held, local: &Local, wish: Wish) -> Result<bool, TooSlow> {
+        let channel = &*local.channel;
+        let position = local.subscribers[held.index as usize].position;
+        let head = channel.log.head();
+        if position >= head {
+            return Ok(false);
+        }
+        let resume = wish.behind && channel.kind != Kind::Event;
+        match Log::cursor(&channel.log, position) {
+            Ok(cursor) if !resume => Ok(self.replay(held, channel, cursor, position, wish)),
+            Err(_) if channel.kind == Kind::Event => Err(TooSlow),
+            _ => self.resume(held, channel, position, head, wish).map(|()| false),
+        }
+    }
+
+    /// Everything from the position on.
+    fn replay(
+        &mut self,
+        held: Held,
+        channel: &Channel,
+        mut cursor: super::log::Cursor,
+        mut position: Seq,
+        wish: Wish,
+    ) -> bool {
+        while self.bytes.len() < SERVE_BYTES_MAX {
+            let Some(record) = cursor.next() else { return false };
+            self.push(held, channel, &mut position, record.seq, record.payload, wish);
+        }
+        true
+    }
+
+    /// The newest frame, and before it the closed candles.
+    fn resume(
+        &mut self,
+        held: Held,
+        channel: &Channel,
+        mut position: Seq,
+        head: Seq,
+        wish: Wish,
+    ) -> Result<(), TooSlow> {
+        let newest = head - 1;
+        if channel.kind == Kind::Kline {
+            let from = position;
+            let closed = channel.log.closed_since(from, &mut |seq, payload| {
+                if seq < newest {
+                    self.push(held, channel, &mut position, seq, payload, wish);
+                }
+            });
+            if closed.is_err() {
+                return Err(TooSlow);
+            }
+        }
+        if position >= head {
+            return Ok(());
+        }
+        // The writer may be trimming; the newest frame it never trims.
+        let mut seq = newest;
+        loop {
+            if let Ok(mut cursor) = Log::cursor(&channel.log, seq)
+                && let Some(record) = cursor.next()
+            {
+                self.push(held, channel, &mut position, record.seq, record.payload, wish);
+                return Ok(());
+            }
+            seq = channel.log.head() - 1;
+        }
+    }
+
+    fn push(&mut self, held: Held, channel: &Channel, position: &mut Seq, seq: Seq, payload: &[u8], wish: Wish) {
+        let skipped = seq - *position;
+        if skipped > 0 && wish.notices {
+            let condition = channel.condition().name();
+            let (from, to) = (*position, seq - 1);
+            notice::frame(&channel.name, wish.now_ms, condition, skipped, from, to, wish.combined, &mut self.bytes);
+            self.helpings.push(Helping { held, end: self.bytes.len(), position: seq, notice: true });
+        }
+        if wish.combined {
+            wrap::frame(&channel.name, payload, &mut self.bytes);
+        } else {
+            encode::frame(encode::Opcode::Text, payload, &mut self.bytes);
+        }
+        *position = seq + 1;
+        self.helpings.push(Helping { held, end: self.bytes.len(), position: *position, notice: false });
+    }
+}

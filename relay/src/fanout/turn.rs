@@ -1,0 +1,309 @@
+//! A turn: hands the new frames of the active channels out, one write for each client.
+
+use std::io::IoSlice;
+
+use smallvec::SmallVec;
+
+use super::batch::Batch;
+use super::core::{Fanout, Local, Outlet, Wrote};
+use super::session::{BLOCKED, COMBINED, ENDING, QUEUED, Session};
+use super::slab::{Slab, Slot};
+use super::stats::Stats;
+use crate::limits::WRITE_PIECES_MAX;
+
+/// One channel's part of what a client gets in a gathered write.
+#[derive(Clone, Copy)]
+pub(super) struct Piece {
+    channel: u32,
+    subscriber: u32,
+    next: u32,
+}
+
+const NONE: u32 = u32::MAX;
+
+/// Who is not written to in a pass: it is served by itself, later, or not at all.
+const APART: u8 = BLOCKED | QUEUED | ENDING;
+
+impl<C> Fanout<C> {
+    /// Hands out what there is, in at most about `budget` writes. True if more is left to do.
+    pub fn turn<O: Outlet<Conn = C>>(&mut self, outlet: &mut O, budget: usize) -> bool {
+        self.turn = self.turn.wrapping_add(1);
+        self.stats.turns += 1;
+        // Half of the budget at most for those served by themselves, so that neither group starves the other.
+        let mut left = budget - self.serve_queue(outlet, budget / 2);
+        self.prepare();
+        match self.active.as_slice() {
+            [] => {}
+            [id] => {
+                let id = *id;
+                self.pass(id, outlet, &mut left);
+            }
+            _ => self.gather(outlet, &mut left),
+        }
+        self.finish(outlet);
+        !self.active.is_empty() || !self.queue.is_empty()
+    }
+
+    /// Fills the batches of the active channels and drops the channels that have nothing.
+    fn prepare(&mut self) {
+        let mut active = std::mem::take(&mut self.active);
+        active.retain(|&id| {
+            let Some(local) = self.locals[id as usize].as_deref_mut() else { return false };
+            local.active = local.prepare(&mut self.spare);
+            local.active
+        });
+        self.active = active;
+    }
+
+    /// One channel: its subscribers in order, from where the last pass stopped.
+    fn pass<O: Outlet<Conn = C>>(&mut self, id: u32, outlet: &mut O, budget: &mut usize) {
+        let Fanout { locals, sessions, stats, now_ms, queue, .. } = self;
+        let local = locals[id as usize].as_deref_mut().expect("an active channel exists");
+        let Some(batch) = local.batch.as_deref_mut() else { return };
+        let end = batch.end();
+        let mut lost = Vec::new();
+        while local.left > 0 && *budget > 0 {
+            let index = local.next;
+            local.next = if index + 1 == local.subscribers.len() { 0 } else { index + 1 };
+            local.left -= 1;
+            let subscriber = &mut local.subscribers[index];
+            if subscriber.position >= end {
+                continue;
+            }
+            let slot = subscriber.slot;
+            let session = sessions.get_mut(slot).expect("a subscriber has a session");
+            if session.marks & APART != 0 {
+                continue;
+            }
+            let combined = session.marks & COMBINED != 0;
+            let Some(stretch) = batch.from(subscriber.position, combined) else {
+                session.marks |= QUEUED;
+                queue.push(slot);
+                continue;
+            };
+            let (first, len) = (stretch.first, stretch.bytes.len());
+            *budget -= 1;
+            stats.writes += 1;
+            match outlet.write(slot, &mut session.conn, &[IoSlice::new(stretch.bytes)]) {
+                Wrote::Bytes(taken) if taken == len => {
+                    stats.delivered += end - subscriber.position;
+                    stats.written_bytes += taken as u64;
+                    subscriber.position = end;
+                }
+                Wrote::Bytes(taken) => {
+                    let (frames, rest) = batch.split(first, combined, taken);
+                    subscriber.position += settle(session, frames, rest, taken, stats, *now_ms);
+                    stats.blocked += 1;
+                    session.block(*now_ms, taken > 0);
+                }
+                Wrote::Gone => lost.push(slot),
+            }
+            let fresh = batch.report();
+            if !fresh.is_empty() {
+                outlet.first_write(fresh);
+            }
+        }
+        for slot in lost {
+            self.lose(slot);
+        }
+    }
+
+    /// Several channels: first finds for each client all that it has to get, then writes it at once.
+    fn gather<O: Outlet<Conn = C>>(&mut self, outlet: &mut O, budget: &mut usize) {
+        // No channel takes more than its share while others wait.
+        let share = (*budget / self.active.len()).max(32);
+        let start = self.turn as usize % self.active.len();
+        self.pieces.clear();
+        self.touched.clear();
+        for at in 0..self.active.len() {
+            let id = self.active[(start + at) % self.active.len()];
+            let most = share.min(*budget);
+            if most == 0 {
+                break;
+            }
+            let local = self.locals[id as usize].as_deref_mut().expect("an active channel exists");
+            *budget -= gather_channel(
+                local,
+                id,
+                most,
+                self.turn,
+                &mut self.sessions,
+                &mut self.queue,
+                &mut self.pieces,
+                &mut self.touched,
+            );
+        }
+        let touched = std::mem::take(&mut self.touched);
+        for &slot in &touched {
+            self.write_gathered(slot, outlet);
+        }
+        self.touched = touched;
+    }
+
+    fn write_gathered<O: Outlet<Conn = C>>(&mut self, slot: Slot, outlet: &mut O) {
+        let Fanout { locals, sessions, stats, now_ms, pieces, queue, .. } = self;
+        let session = sessions.get_mut(slot).expect("a touched session exists");
+        let combined = session.marks & COMBINED != 0;
+        let mut parts: SmallVec<[IoSlice<'_>; 8]> = SmallVec::new();
+        let mut chain: SmallVec<[Piece; 8]> = SmallVec::new();
+        let mut total = 0;
+        let mut at = session.first;
+        while at != NONE && chain.len() < WRITE_PIECES_MAX {
+            let piece = pieces[at as usize];
+            at = piece.next;
+            let local = locals[piece.channel as usize].as_deref().expect("an active channel exists");
+            let batch = local.batch.as_deref().expect("an active channel has a batch");
+            let position = local.subscribers[piece.subscriber as usize].position;
+            let stretch = batch.from(position, combined).expect("it was looked at when it was gathered");
+            total += stretch.bytes.len();
+            parts.push(IoSlice::new(stretch.bytes));
+            chain.push(piece);
+        }
+        if at != NONE {
+            // The rest is not lost: its positions stay, and the session is served by itself.
+            session.marks |= QUEUED;
+            queue.push(slot);
+        }
+        stats.writes += 1;
+        let wrote = outlet.write(slot, &mut session.conn, &parts);
+        drop(parts);
+        let Wrote::Bytes(taken) = wrote else { return self.lose(slot) };
+        let mut left = taken;
+        for piece in chain {
+            let local = locals[piece.channel as usize].as_deref_mut().expect("an active channel exists");
+            let batch = local.batch.as_deref_mut().expect("an active channel has a batch");
+            let subscriber = &mut local.subscribers[piece.subscriber as usize];
+            let stretch = batch.from(subscriber.position, combined).expect("nothing changed since");
+            let (first, len) = (stretch.first, stretch.bytes.len());
+            if left >= len {
+                left -= len;
+                stats.delivered += batch.end() - subscriber.position;
+                stats.written_bytes += len as u64;
+                subscriber.position = batch.end();
+            } else {
+                if left > 0 {
+                    let (frames, rest) = batch.split(first, combined, left);
+                    subscriber.position += settle(session, frames, rest, left, stats, *now_ms);
+                }
+                left = 0;
+            }
+            let fresh = batch.report();
+            if !fresh.is_empty() {
+                outlet.first_write(fresh);
+            }
+        }
+        if taken < total {
+            stats.blocked += u64::from(!session.is_blocked());
+            session.block(*now_ms, taken > 0);
+        }
+    }
+
+    /// Channels whose pass is over let go of their batch, unless there is more.
+    fn finish<O: Outlet<Conn = C>>(&mut self, outlet: &mut O) {
+        let mut active = std::mem::take(&mut self.active);
+        active.retain(|&id| {
+            let Some(local) = self.locals[id as usize].as_deref_mut() else { return false };
+            if local.left > 0 {
+                return true;
+            }
+            if let Some(batch) = local.batch.take() {
+                outlet.last_write(batch.stamps());
+                if !batch.is_large() && self.spare.len() < 64 {
+                    self.spare.push(batch);
+                }
+            }
+            local.active = local.tail.position() < local.channel.log.head();
+            local.active
+        });
+        self.active = active;
+    }
+}
+
+impl Local {
+    /// Takes what is new into the batch. False if there is nothing to hand out.
+    fn prepare(&mut self, spare: &mut Vec<Box<Batch>>) -> bool {
+        if self.batch.is_none() {
+            let mut batch = spare.pop().unwrap_or_default();
+            let combined = self.combined_count as usize;
+            batch.begin(self.tail.position(), combined < self.subscribers.len(), combined > 0);
+            self.batch = Some(batch);
+        }
+        let batch = self.batch.as_deref_mut().expect("it was just made");
+        if batch.extend(&mut self.tail, &self.channel.name) {
+            // Those who were visited already get what is new by another round.
+            self.left = self.subscribers.len();
+        }
+        if batch.is_empty() {
+            spare.extend(self.batch.take());
+            return false;
+        }
+        true
+    }
+}
+
+/// Notes what `local` has for each client; returns how many it noted.
+#[allow(clippy::too_many_arguments)] // one borrow for each part of the shard that it touches
+fn gather_channel<C>(
+    local: &mut Local,
+    id: u32,
+    most: usize,
+    turn: u32,
+    sessions: &mut Slab<Session<C>>,
+    queue: &mut Vec<Slot>,
+    pieces: &mut Vec<Piece>,
+    touched: &mut Vec<Slot>,
+) -> usize {
+    let Some(batch) = local.batch.as_deref() else { return 0 };
+    let end = batch.end();
+    let mut noted = 0;
+    while local.left > 0 && noted < most {
+        let index = local.next;
+        local.next = if index + 1 == local.subscribers.len() { 0 } else { index + 1 };
+        local.left -= 1;
+        let subscriber = &local.subscribers[index];
+        if subscriber.position >= end {
+            continue;
+        }
+        let slot = subscriber.slot;
+        let session = sessions.get_mut(slot).expect("a subscriber has a session");
+        if session.marks & APART != 0 {
+            continue;
+        }
+        if batch.from(subscriber.position, session.marks & COMBINED != 0).is_none() {
+            session.marks |= QUEUED;
+            queue.push(slot);
+            continue;
+        }
+        noted += 1;
+        let at = pieces.len() as u32;
+        pieces.push(Piece { channel: id, subscriber: index as u32, next: NONE });
+        if session.turn == turn {
+            pieces[session.last as usize].next = at;
+        } else {
+            session.turn = turn;
+            session.first = at;
+            touched.push(slot);
+        }
+        session.last = at;
+    }
+    noted
+}
+
+/// Books a write that ended early: whole frames, and the rest of one that was begun. Returns how far to move on.
+fn settle<C>(
+    session: &mut Session<C>,
+    frames: u64,
+    rest: Option<bytes::Bytes>,
+    taken: usize,
+    stats: &mut Stats,
+    now_ms: u64,
+) -> u64 {
+    stats.written_bytes += taken as u64;
+    // A frame that was begun will be finished before anything else: it counts as delivered.
+    let begun = u64::from(rest.is_some());
+    stats.delivered += frames + begun;
+    if let Some(rest) = rest {
+        session.owed(now_ms).rest = rest;
+    }
+    frames + begun
+}

@@ -1,0 +1,297 @@
+//! Everything that is counted, in one place, and how it is shown.
+//!
+//! Each shard and each upstream has its own set, so that no cache line is shared on the path of a frame; a scrape
+//! adds them up.
+
+use std::fmt::Write as _;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use hdrhistogram::Histogram;
+
+use crate::wire::close::CloseReason;
+
+/// A number that only goes up.
+#[derive(Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Relaxed);
+    }
+
+    pub fn one(&self) {
+        self.add(1);
+    }
+
+    /// For counters that somebody else keeps.
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+macro_rules! counters {
+    ($(#[$doc:meta])* $set:ident { $($field:ident: $name:literal, $labels:literal, $kind:literal, $help:literal;)* }) => {
+        $(#[$doc])*
+        #[derive(Default)]
+        pub struct $set { $(#[doc = $help] pub $field: Counter,)* }
+
+        impl $set {
+            /// Name, labels, kind, help and value of each.
+            fn rows(&self) -> Vec<(&'static str, &'static str, &'static str, &'static str, u64)> {
+                vec![$(($name, $labels, $kind, $help, self.$field.get()),)*]
+            }
+        }
+    };
+}
+
+counters! {
+    /// What one shard counts.
+    ShardCounters {
+        accepted: "relay_connections_accepted_total", "", "counter", "Sockets accepted.";
+        accept_errors: "relay_accept_errors_total", "", "counter", "Failed accepts; each makes the listener pause.";
+        refused_full: "relay_refused_total", "reason=\"connections_max\"", "counter", "Clients refused before the upgrade, by reason.";
+        refused_ip: "relay_refused_total", "reason=\"connections_per_ip\"", "counter", "Clients refused before the upgrade, by reason.";
+        refused_origin: "relay_refused_total", "reason=\"origin\"", "counter", "Clients refused before the upgrade, by reason.";
+        refused_names: "relay_refused_total", "reason=\"too_many_names\"", "counter", "Clients refused before the upgrade, by reason.";
+        refused_request: "relay_refused_total", "reason=\"bad_request\"", "counter", "Clients refused before the upgrade, by reason.";
+        refused_drain: "relay_refused_total", "reason=\"draining\"", "counter", "Clients refused before the upgrade, by reason.";
+        refused_listen_key: "relay_refused_total", "reason=\"listen_key\"", "counter", "Clients refused before the upgrade, by reason.";
+        refused_proxy: "relay_refused_total", "reason=\"proxy_header\"", "counter", "Clients refused before the upgrade, by reason.";
+        head_timeouts: "relay_handshakes_dropped_total", "reason=\"timeout\"", "counter", "Connections that ended before their request was whole, by reason.";
+        head_shed: "relay_handshakes_dropped_total", "reason=\"shed\"", "counter", "Connections that ended before their request was whole, by reason.";
+        head_too_big: "relay_handshakes_dropped_total", "reason=\"too_big\"", "counter", "Connections that ended before their request was whole, by reason.";
+        head_gone: "relay_handshakes_dropped_total", "reason=\"gone\"", "counter", "Connections that ended before their request was whole, by reason.";
+        http_requests: "relay_http_requests_total", "", "counter", "Requests on the public port, upgrades included.";
+        upgraded: "relay_upgrades_total", "", "counter", "WebSocket connections opened.";
+        messages_in: "relay_client_messages_total", "", "counter", "Messages from clients, pings and pongs included.";
+        bytes_in: "relay_client_read_bytes_total", "", "counter", "Bytes read from clients after the upgrade.";
+        command_errors: "relay_command_errors_total", "", "counter", "Requests of clients answered with an error.";
+        refused_upstream_full: "relay_subscriptions_refused_total", "reason=\"upstream_full\"", "counter", "Subscriptions refused, by reason.";
+        refused_unproven: "relay_subscriptions_refused_total", "reason=\"too_many_unproven\"", "counter", "Subscriptions refused, by reason.";
+        refused_topics: "relay_subscriptions_refused_total", "reason=\"too_many_topics\"", "counter", "Subscriptions refused, by reason.";
+        refused_no_upstream: "relay_subscriptions_refused_total", "reason=\"no_upstream\"", "counter", "Subscriptions refused, by reason.";
+        refused_subscriptions: "relay_subscriptions_refused_total", "reason=\"subscriptions_per_connection\"", "counter", "Subscriptions refused, by reason.";
+        pings: "relay_pings_total", "", "counter", "Pings sent to clients.";
+        moved: "relay_connections_moved_total", "", "counter", "Connections handed to another shard.";
+        gone: "relay_connections_lost_total", "", "counter", "Connections that ended without a close handshake.";
+        delivered: "relay_frames_delivered_total", "", "counter", "Frames written to clients, each client counted.";
+        written_bytes: "relay_client_written_bytes_total", "", "counter", "Bytes written to clients after the upgrade.";
+        skipped: "relay_frames_skipped_total", "", "counter", "Frames a slow client was spared because a newer one replaced them (conflation).";
+        abandoned: "relay_frames_abandoned_total", "", "counter", "Frames that waited for a client when its subscription ended.";
+        subscribed: "relay_subscriptions_total", "change=\"begun\"", "counter", "Subscriptions begun and ended.";
+        unsubscribed: "relay_subscriptions_total", "change=\"ended\"", "counter", "Subscriptions begun and ended.";
+        blocked: "relay_clients_blocked_total", "", "counter", "Times a client stopped taking bytes.";
+        turns: "relay_turns_total", "", "counter", "Rounds of handing out.";
+        writes: "relay_writes_total", "", "counter", "Writes to client sockets; deliveries per write tell how much is batched.";
+        connections: "relay_connections", "", "gauge", "Open connections, handshakes included.";
+        channels: "relay_channels", "", "gauge", "Channels with subscribers, added up over the shards.";
+        kernel_bytes: "relay_kernel_socket_bytes", "", "gauge", "Kernel memory queued in the sockets of a sample of the connections, scaled up.";
+    }
+}
+
+counters! {
+    /// What one upstream counts.
+    UpstreamCounters {
+        published: "relay_upstream_frames_total", "", "counter", "Frames published.";
+        bytes: "relay_upstream_bytes_total", "", "counter", "Bytes of the payloads published.";
+        repeated: "relay_upstream_dropped_total", "reason=\"repeated\"", "counter", "Upstream messages not published, by reason.";
+        not_utf8: "relay_upstream_dropped_total", "reason=\"not_utf8\"", "counter", "Upstream messages not published, by reason.";
+        not_json: "relay_upstream_dropped_total", "reason=\"not_json\"", "counter", "Upstream messages not published, by reason.";
+        too_big: "relay_upstream_dropped_total", "reason=\"too_big\"", "counter", "Upstream messages not published, by reason.";
+        unknown: "relay_upstream_dropped_total", "reason=\"not_subscribed\"", "counter", "Upstream messages not published, by reason.";
+        unnamed: "relay_upstream_dropped_total", "reason=\"no_stream_name\"", "counter", "Upstream messages not published, by reason.";
+        binary: "relay_upstream_dropped_total", "reason=\"binary\"", "counter", "Upstream messages not published, by reason.";
+        connected: "relay_upstream_connects_total", "", "counter", "Connections made to the venue.";
+        lost: "relay_upstream_losses_total", "", "counter", "Connections to the venue lost, failed attempts included.";
+        gaps: "relay_upstream_gaps_total", "", "counter", "Live streams that were interrupted, each outage counted.";
+        refused: "relay_upstream_refused_total", "", "counter", "Streams the venue refused.";
+        gave_up: "relay_upstream_given_up_total", "", "counter", "Streams given up because no data ever came.";
+        governed: "relay_upstream_governed_total", "", "counter", "Times a message waited for the venue's limit.";
+        connections: "relay_upstream_connections", "", "gauge", "Open connections to the venue.";
+        streams: "relay_upstream_streams", "", "gauge", "Streams held at the venue.";
+        stale: "relay_upstream_streams_stale", "", "gauge", "Streams whose connection is lost.";
+    }
+}
+
+/// Connections closed, by reason.
+pub struct Closes([Counter; CloseReason::ALL.len()]);
+
+impl Default for Closes {
+    fn default() -> Closes {
+        Closes(std::array::from_fn(|_| Counter::default()))
+    }
+}
+
+impl Closes {
+    pub fn one(&self, reason: CloseReason) {
+        let index = CloseReason::ALL.iter().position(|&other| other == reason);
+        self.0[index.expect("ALL names every reason")].one();
+    }
+}
+
+/// From the read of an event's bytes to the named stage, in nanoseconds.
+pub struct Stages {
+    pub published: Histogram<u64>,
+    pub first_write: Histogram<u64>,
+    pub last_write: Histogram<u64>,
+}
+
+impl Default for Stages {
+    fn default() -> Stages {
+        let new = || Histogram::new_with_bounds(100, 60_000_000_000, 2).expect("these bounds are valid");
+        Stages { published: new(), first_write: new(), last_write: new() }
+    }
+}
+
+impl Stages {
+    /// Moves what `other` has here.
+    fn take(&mut self, other: &mut Stages) {
+        for (ours, theirs) in [
+            (&mut self.published, &mut other.published),
+            (&mut self.first_write, &mut other.first_write),
+            (&mut self.last_write, &mut other.last_write),
+        ] {
+            if !theirs.is_empty() {
+                ours.add(&*theirs).expect("the bounds are the same");
+                theirs.reset();
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+pub struct ShardMetrics {
+    pub counters: ShardCounters,
+    pub closes: Closes,
+    stages: Mutex<Stages>,
+}
+
+impl ShardMetrics {
+    /// Hands the shard's own histograms over, unless a scrape is reading; then they wait for the next time.
+    pub fn hand_over(&self, stages: &mut Stages) {
+        if let Ok(mut shared) = self.stages.try_lock() {
+            shared.take(stages);
+        }
+    }
+}
+
+#[derive(Default)]
+pub struct UpstreamMetrics {
+    pub name: String,
+    pub counters: UpstreamCounters,
+    stages: Mutex<Stages>,
+}
+
+impl UpstreamMetrics {
+    pub fn hand_over(&self, stages: &mut Stages) {
+        if let Ok(mut shared) = self.stages.try_lock() {
+            shared.take(stages);
+        }
+    }
+}
+
+/// The sets of the whole process.
+pub struct Metrics {
+    pub shards: Vec<ShardMetrics>,
+    pub upstreams: Vec<UpstreamMetrics>,
+}
+
+/// One value that only the scrape knows.
+pub struct Gauge {
+    pub name: &'static str,
+    pub help: &'static str,
+    pub value: f64,
+}
+
+impl Metrics {
+    pub fn new(shards: usize, upstreams: impl Iterator<Item = String>) -> Metrics {
+        Metrics {
+            shards: (0..shards).map(|_| ShardMetrics::default()).collect(),
+            upstreams: upstreams.map(|name| UpstreamMetrics { name, ..UpstreamMetrics::default() }).collect(),
+        }
+    }
+
+    /// The text format of Prometheus.
+    pub fn render(&self, gauges: &[Gauge]) -> String {
+        let mut out = String::with_capacity(16 * 1024);
+        for gauge in gauges {
+            head(&mut out, gauge.name, "gauge", gauge.help);
+            let _ = writeln!(out, "{} {}", gauge.name, gauge.value);
+        }
+        let rows: Vec<_> = self.shards.iter().map(|shard| shard.counters.rows()).collect();
+        let mut last = "";
+        for at in 0..rows.first().map_or(0, Vec::len) {
+            let (name, labels, kind, help, _) = rows[0][at];
+            if name != last {
+                head(&mut out, name, kind, help);
+                last = name;
+            }
+            for (shard, row) in rows.iter().enumerate() {
+                let comma = if labels.is_empty() { "" } else { "," };
+                let _ = writeln!(out, "{name}{{shard=\"{shard}\"{comma}{labels}}} {}", row[at].4);
+            }
+        }
+        head(&mut out, "relay_closes_total", "counter", "Connections the relay closed, by reason.");
+        for (index, reason) in CloseReason::ALL.iter().enumerate() {
+            let count: u64 = self.shards.iter().map(|shard| shard.closes.0[index].get()).sum();
+            let _ = writeln!(
+                out,
+                "relay_closes_total{{reason=\"{}\",code=\"{}\"}} {count}",
+                reason.name(),
+                reason.code()
+            );
+        }
+        self.render_upstreams(&mut out);
+        self.render_stages(&mut out);
+        out
+    }
+
+    fn render_upstreams(&self, out: &mut String) {
+        let rows: Vec<_> = self.upstreams.iter().map(|upstream| upstream.counters.rows()).collect();
+        let mut last = "";
+        for at in 0..rows.first().map_or(0, Vec::len) {
+            let (name, labels, kind, help, _) = rows[0][at];
+            if name != last {
+                head(out, name, kind, help);
+                last = name;
+            }
+            for (upstream, row) in self.upstreams.iter().zip(&rows) {
+                let comma = if labels.is_empty() { "" } else { "," };
+                let _ = writeln!(out, "{name}{{upstream=\"{}\"{comma}{labels}}} {}", upstream.name, row[at].4);
+            }
+        }
+    }
+
+    fn render_stages(&self, out: &mut String) {
+        let mut all = Stages::default();
+        let shared = self.shards.iter().map(|shard| &shard.stages);
+        for stages in shared.chain(self.upstreams.iter().map(|upstream| &upstream.stages)) {
+            let stages = stages.lock().expect("a panic ends the process");
+            all.published.add(&stages.published).expect("the bounds are the same");
+            all.first_write.add(&stages.first_write).expect("the bounds are the same");
+            all.last_write.add(&stages.last_write).expect("the bounds are the same");
+        }
+        for (name, help, stage) in [
+            ("relay_event_published_seconds", "From the read of an event's bytes to its log.", &all.published),
+            ("relay_event_first_write_seconds", "From the read of an event's bytes to the first write of its channel, per shard.", &all.first_write),
+            ("relay_event_last_write_seconds", "From the read of an event's bytes to the last write of its channel's round, per shard.", &all.last_write),
+        ] {
+            head(out, name, "summary", help);
+            for quantile in [0.5, 0.9, 0.99, 0.999, 1.0] {
+                let seconds = stage.value_at_quantile(quantile) as f64 / 1e9;
+                let _ = writeln!(out, "{name}{{quantile=\"{quantile}\"}} {seconds}");
+            }
+            let _ = writeln!(out, "{name}_sum {}", stage.mean() * stage.len() as f64 / 1e9);
+            let _ = writeln!(out, "{name}_count {}", stage.len());
+        }
+    }
+}
+
+fn head(out: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+}

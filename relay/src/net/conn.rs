@@ -1,0 +1,170 @@
+//! One client's connection: plain data, and how its socket is written.
+
+use std::io::IoSlice;
+use std::os::fd::OwnedFd;
+
+use rustix::event::epoll;
+use rustix::io::Errno;
+use rustix::net::{SendAncillaryBuffer, SendFlags};
+
+use super::admission::Ticket;
+use super::clock::{Clock, Tick};
+use crate::fanout::core::{Outlet, Wrote};
+use crate::fanout::slab::Slot;
+use crate::metrics::Stages;
+use crate::wire::ws::decode::Decoder;
+
+/// Where a connection is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Accepted; its request is not whole yet.
+    Head,
+    /// Its request is whole; it waits for hyper.
+    Ready,
+    /// Upgraded.
+    Open,
+    /// A CLOSE has been sent or is to be; what still comes is thrown away.
+    Closing,
+    /// Nothing more is written; it waits for the peer's end.
+    Shut,
+}
+
+/// What the messages of a connection mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    Stream,
+    Echo,
+}
+
+pub struct Conn {
+    pub fd: OwnedFd,
+    /// Slot and generation, as epoll knows it.
+    pub key: u64,
+    pub ticket: Ticket,
+    pub decoder: Decoder,
+    pub rate: Option<Box<Rate>>,
+    pub stage: Stage,
+    pub dialect: Dialect,
+    /// Epoll tells when it can be written.
+    pub armed: bool,
+    /// Not read, because it does not take our answers.
+    pub paused: bool,
+    /// Its PROXY header has been read.
+    pub proxied: bool,
+    /// It is too many: its request is answered 503.
+    pub refused: bool,
+    /// When the stage began.
+    pub since: Tick,
+    /// When the client was last heard as its dialect demands (a pong).
+    pub heard: Tick,
+    pub pinged: Tick,
+}
+
+/// The times of a client's last messages: a strict rolling second, not a bucket with a burst.
+pub struct Rate {
+    times_ms: Box<[u64]>,
+    next: usize,
+}
+
+impl Rate {
+    pub fn new(messages_per_second: usize) -> Rate {
+        Rate { times_ms: vec![0; messages_per_second].into(), next: 0 }
+    }
+
+    /// Counts a message; false if it is one too many within a second. Time 0 stands for never.
+    pub fn allows(&mut self, now_ms: u64) -> bool {
+        let oldest = std::mem::replace(&mut self.times_ms[self.next], now_ms + 1);
+        self.next = (self.next + 1) % self.times_ms.len();
+        oldest == 0 || now_ms + 1 - oldest >= 1000
+    }
+}
+
+pub fn key(slot: Slot, generation: u32) -> u64 {
+    u64::from(generation) << 32 | u64::from(slot)
+}
+
+pub fn slot_of(key: u64) -> (Slot, u32) {
+    (key as u32, (key >> 32) as u32)
+}
+
+/// What an established client is waited for.
+pub const INTEREST: epoll::EventFlags = epoll::EventFlags::IN.union(epoll::EventFlags::RDHUP).union(epoll::EventFlags::ET);
+
+/// Writes to sockets.
+pub struct Edge<'a> {
+    pub epoll: &'a OwnedFd,
+    pub clock: Clock,
+    pub stages: &'a mut Stages,
+}
+
+impl Outlet for Edge<'_> {
+    type Conn = Conn;
+
+    fn write(&mut self, _slot: Slot, conn: &mut Conn, parts: &[IoSlice<'_>]) -> Wrote {
+        // A write never waits and never raises a signal.
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        let total: usize = parts.iter().map(|part| part.len()).sum();
+        let taken = loop {
+            let result = match parts {
+                [one] => rustix::net::send(&conn.fd, one, flags),
+                many => rustix::net::sendmsg(&conn.fd, many, &mut SendAncillaryBuffer::default(), flags),
+            };
+            match result {
+                Ok(taken) => break taken,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN | Errno::NOBUFS) => break 0,
+                Err(_) => return Wrote::Gone,
+            }
+        };
+        if taken < total && !conn.armed {
+            // The change makes epoll look again, so a socket that emptied meanwhile is told at once.
+            let data = epoll::EventData::new_u64(conn.key);
+            if epoll::modify(self.epoll, &conn.fd, data, INTEREST | epoll::EventFlags::OUT).is_err() {
+                return Wrote::Gone;
+            }
+            conn.armed = true;
+        }
+        Wrote::Bytes(taken)
+    }
+
+    fn first_write(&mut self, stamps_ns: &[u64]) {
+        let now = self.clock.now_ns();
+        for stamp in stamps_ns {
+            self.stages.first_write.saturating_record(now.saturating_sub(*stamp));
+        }
+    }
+
+    fn last_write(&mut self, stamps_ns: &[u64]) {
+        let now = self.clock.now_ns();
+        for stamp in stamps_ns {
+            self.stages.last_write.saturating_record(now.saturating_sub(*stamp));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ten in any second are fine, the eleventh is not, wherever the second begins.
+    #[test]
+    fn the_second_rolls() {
+        let mut rate = Rate::new(10);
+        for at in 0..10 {
+            assert!(rate.allows(at * 90));
+        }
+        assert!(!rate.allows(999));
+        let mut rate = Rate::new(10);
+        for at in 0..10 {
+            assert!(rate.allows(at * 90));
+        }
+        assert!(rate.allows(1000));
+        assert!(!rate.allows(1089));
+    }
+
+    /// What an idle client costs in the slab; the whole promise is checked by a measurement.
+    #[test]
+    fn a_connection_is_small() {
+        assert!(size_of::<crate::fanout::session::Session<Conn>>() <= 160, "{}", size_of::<crate::fanout::session::Session<Conn>>());
+    }
+}

@@ -1,0 +1,101 @@
+//! From a whole request to hyper: so many at once, so many for each address, the oldest shed when there is no room.
+//!
+//! A storm of connections thus costs no more memory than one handshake after the other, and sockets that do nothing
+//! shut nobody out.
+
+use std::net::{IpAddr, TcpStream};
+
+use tokio::task::AbortHandle;
+
+use super::clock::{TICKS_PER_SECOND, Tick};
+use super::conn::slot_of;
+use super::http;
+use super::shard::Shard;
+
+/// A handshake younger than this is at work, not idle: it is not shed.
+const YOUNG: Tick = TICKS_PER_SECOND / 4;
+
+/// The connections that hyper has.
+pub struct Handshakes {
+    most: usize,
+    running: Vec<Running>,
+}
+
+struct Running {
+    task: AbortHandle,
+    since: Tick,
+}
+
+impl Handshakes {
+    pub fn new(most: usize) -> Handshakes {
+        Handshakes { most, running: Vec::with_capacity(most) }
+    }
+
+    pub fn len(&self) -> usize {
+        self.running.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    /// Whether one more may start; an idle old one gives way. The second value says if one did.
+    fn make_room(&mut self, now: Tick) -> (bool, bool) {
+        self.running.retain(|running| !running.task.is_finished());
+        if self.running.len() < self.most {
+            return (true, false);
+        }
+        let oldest = self.running.iter().enumerate().min_by_key(|(_, running)| running.since).map(|(at, _)| at);
+        match oldest {
+            Some(at) if now.saturating_sub(self.running[at].since) > YOUNG => {
+                self.running.swap_remove(at).task.abort();
+                (true, true)
+            }
+            _ => (false, false),
+        }
+    }
+
+    pub fn forget_finished(&mut self) {
+        self.running.retain(|running| !running.task.is_finished());
+    }
+
+    pub fn abort(&mut self) {
+        for running in self.running.drain(..) {
+            running.task.abort();
+        }
+    }
+}
+
+impl Shard {
+    /// Gives whole requests to hyper as room permits.
+    pub(super) fn dispatch_heads(&mut self) {
+        for _ in 0..self.ready.len() {
+            let (room, shed) = self.handshakes.make_room(self.tick);
+            if shed {
+                self.shared.metrics.shards[self.id].counters.head_shed.one();
+            }
+            if !room {
+                return;
+            }
+            let Some(key) = self.ready.pop_front() else { return };
+            let (slot, generation) = slot_of(key);
+            let Some(session) = self.fanout.tenant_mut(slot, generation) else { continue };
+            let ticket = &session.conn.ticket;
+            let (ip, exempt) = (ticket.ip(), ticket.is_exempt());
+            if !exempt && self.http.places(ip) >= self.shared.config.limits.handshakes_per_ip {
+                // Others may still come; this one waits for its own.
+                self.ready.push_back(key);
+                continue;
+            }
+            let Some(conn) = self.fanout.close(slot) else { continue };
+            // The set forgets the descriptor; it has no other holder yet.
+            let _ = rustix::event::epoll::delete(&self.epoll, &conn.fd);
+            let stream = TcpStream::from(conn.fd);
+            let place = self.http.take_place(ip);
+            let peer = stream.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
+            let request = http::Waiting { ticket: conn.ticket, refused: conn.refused, peer, place };
+            let task = tokio::task::spawn_local(http::serve(self.http.clone(), stream, request));
+            self.handshakes.running.push(Running { task: task.abort_handle(), since: self.tick });
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Sockets, threads and time: everything the core does not know.
+//!
+//! [`shard`] is one thread: its listener ([`accept`]), the HTTP before the upgrade ([`http`]), its connections
+//! ([`conn`], [`read`]), what they ask for ([`stream`]) and their deadlines ([`sweep`]). [`ingest`] publishes what
+//! [`feed`] and [`sim`] bring from the venues. [`shared`] is what the threads have in common, and [`admin`] shows it.
+
+pub mod accept;
+pub mod admin;
+pub mod admission;
+pub mod clock;
+pub mod conn;
+pub mod feed;
+pub mod handshake;
+pub mod http;
+pub mod ingest;
+pub mod read;
+pub mod shard;
+pub mod shared;
+pub mod sim;
+pub mod stream;
+pub mod sweep;

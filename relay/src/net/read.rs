@@ -1,0 +1,170 @@
+//! What clients send: read into the shard's one buffer, decoded there, answered at once.
+
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
+
+use super::clock::TICK_MS;
+use super::conn::{Dialect, Rate, Stage, slot_of};
+use super::shard::Shard;
+use crate::fanout::slab::Slot;
+use crate::limits::READ_BUFFER_BYTES;
+use crate::wire::close::CloseReason;
+use crate::wire::ws::decode::{Decoder, Inbound};
+use crate::wire::ws::encode::{self, Opcode};
+
+impl Shard {
+    /// The socket has something to say. `ended` if the event told of its end or an error: then a short read does not
+    /// mean that it is read out.
+    pub(super) fn readable(&mut self, slot: Slot, ended: bool) {
+        let Some(session) = self.fanout.session(slot) else { return };
+        match session.conn.stage {
+            Stage::Head => self.peek(slot, ended),
+            // Hyper will read it, and see its end.
+            Stage::Ready => {}
+            Stage::Open | Stage::Closing | Stage::Shut => self.read(slot, ended),
+        }
+    }
+
+    /// Those who had more than one read's worth, or were not read because they took no answers.
+    pub(super) fn read_again(&mut self) {
+        for key in std::mem::take(&mut self.again) {
+            let (slot, generation) = slot_of(key);
+            if self.fanout.tenant_mut(slot, generation).is_some() {
+                self.read(slot, true);
+            }
+        }
+        let mut paused = std::mem::take(&mut self.paused);
+        paused.retain(|&key| {
+            let (slot, generation) = slot_of(key);
+            let Some(session) = self.fanout.tenant_mut(slot, generation) else { return false };
+            if session.lane_is_full() && session.conn.stage == Stage::Open {
+                return true;
+            }
+            session.conn.paused = false;
+            self.again.push(key);
+            false
+        });
+        paused.append(&mut self.paused);
+        self.paused = paused;
+    }
+
+    fn read(&mut self, slot: Slot, ended: bool) {
+        let Some(session) = self.fanout.session_mut(slot) else { return };
+        let conn = &mut session.conn;
+        if conn.paused {
+            return;
+        }
+        let bytes = loop {
+            match rustix::net::recv(&conn.fd, &mut self.buffer[..], RecvFlags::DONTWAIT) {
+                Ok((bytes, _)) => break bytes,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return,
+                Err(_) => return self.remove_lost(slot),
+            }
+        };
+        if bytes == 0 {
+            return self.remove_lost(slot);
+        }
+        let key = conn.key;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        self.take_bytes(slot, &mut buffer[..bytes]);
+        self.buffer = buffer;
+        if bytes == READ_BUFFER_BYTES || ended {
+            self.again.push(key);
+        }
+    }
+
+    /// Bytes of a client, as they came.
+    pub(super) fn take_bytes(&mut self, slot: Slot, bytes: &mut [u8]) {
+        let Some(session) = self.fanout.session_mut(slot) else { return };
+        if session.conn.stage != Stage::Open {
+            // After our CLOSE or the client's, whatever comes is thrown away.
+            return;
+        }
+        self.shared.metrics.shards[self.id].counters.bytes_in.add(bytes.len() as u64);
+        let session = self.fanout.session_mut(slot).expect("it was just there");
+        // The decoder lends messages out while the shard acts on them, so it leaves the connection meanwhile.
+        let mut decoder = std::mem::replace(&mut session.conn.decoder, Decoder::new(0));
+        let mut input = bytes;
+        loop {
+            match decoder.next(&mut input) {
+                Ok(Some(inbound)) => self.take_message(slot, inbound),
+                Ok(None) => break,
+                Err(error) => {
+                    self.close(slot, error.close());
+                    break;
+                }
+            }
+            if self.fanout.session(slot).is_none_or(|session| session.conn.stage != Stage::Open) {
+                break;
+            }
+        }
+        let Some(session) = self.fanout.session_mut(slot) else { return };
+        session.conn.decoder = decoder;
+        if session.lane_is_full() && !session.conn.paused {
+            session.conn.paused = true;
+            self.paused.push(session.conn.key);
+        }
+    }
+
+    fn take_message(&mut self, slot: Slot, inbound: Inbound<'_>) {
+        if let Inbound::Close { code, .. } = inbound {
+            return self.answer_close(slot, code);
+        }
+        self.shared.metrics.shards[self.id].counters.messages_in.one();
+        let Some(session) = self.fanout.session_mut(slot) else { return };
+        let dialect = session.conn.dialect;
+        if dialect == Dialect::Stream && !self.is_within_rate(slot) {
+            return self.close(slot, CloseReason::RateLimited);
+        }
+        match (inbound, dialect) {
+            (Inbound::Text(text), Dialect::Stream) => self.take_command(slot, text),
+            (Inbound::Binary(_), Dialect::Stream) => self.refuse_binary(slot),
+            (Inbound::Text(text), Dialect::Echo) => self.echo(slot, Opcode::Text, text.as_bytes()),
+            (Inbound::Binary(bytes), Dialect::Echo) => self.echo(slot, Opcode::Binary, bytes),
+            (Inbound::Ping(payload), _) => {
+                let mut frame = Vec::new();
+                encode::frame(Opcode::Pong, payload, &mut frame);
+                self.fanout.tell_pong(slot, &frame);
+            }
+            (Inbound::Pong(_), _) => {
+                let tick = self.tick;
+                if let Some(session) = self.fanout.session_mut(slot) {
+                    session.conn.heard = tick;
+                }
+            }
+            (Inbound::Close { .. }, _) => {}
+        }
+    }
+
+    fn echo(&mut self, slot: Slot, opcode: Opcode, payload: &[u8]) {
+        let mut frame = Vec::with_capacity(payload.len() + 10);
+        encode::frame(opcode, payload, &mut frame);
+        self.fanout.tell(slot, &frame);
+    }
+
+    /// The code goes back exactly as it came, and nothing if none came.
+    fn answer_close(&mut self, slot: Slot, code: Option<u16>) {
+        let mut frame = Vec::new();
+        encode::close(code, "", &mut frame);
+        if self.begin_close(slot, &frame) {
+            self.shared.metrics.shards[self.id].closes.one(CloseReason::Normal);
+        }
+    }
+
+    fn is_within_rate(&mut self, slot: Slot) -> bool {
+        let Some(limit) = self.shared.config.limits.messages_per_second else { return true };
+        let now_ms = self.shared.clock.now_ns() / 1_000_000;
+        let Some(session) = self.fanout.session_mut(slot) else { return true };
+        if session.conn.ticket.is_exempt() {
+            return true;
+        }
+        let rate = session.conn.rate.get_or_insert_with(|| Box::new(Rate::new(limit as usize)));
+        rate.allows(now_ms)
+    }
+
+    /// How long something of the configuration is, in ticks.
+    pub(super) fn elapsed_ms(&self, since: super::clock::Tick) -> u64 {
+        u64::from(self.tick.saturating_sub(since)) * TICK_MS
+    }
+}

@@ -1,0 +1,188 @@
+//! The stream dialect's requests: what they change, and what is answered.
+
+use std::sync::Arc;
+
+use super::shard::Shard;
+use crate::config::Profile;
+use crate::fanout::channel::Channel;
+use crate::fanout::slab::Slot;
+use crate::fanout::topics::{Refused, Wanted};
+use crate::limits::SUBSCRIPTIONS_HARD_MAX;
+use crate::wire::close::CloseReason;
+use crate::wire::stream::command::{self, Command, Id, Reject};
+use crate::wire::stream::name::Name;
+use crate::wire::stream::reply;
+use crate::wire::ws::encode::{self, Opcode};
+
+/// Error code of everything there is no room for.
+const NO_ROOM: i64 = 4;
+const INVALID: i64 = 2;
+
+/// Why a list of names was not subscribed; nothing of it was.
+enum NotSubscribed {
+    /// More than the connection may have.
+    TooMany,
+    Refused(Refused),
+}
+
+impl Shard {
+    pub(super) fn take_command(&mut self, slot: Slot, text: &str) {
+        match command::parse(text, self.shared.config.profile) {
+            Ok(request) => self.carry_out(slot, request.id, request.command),
+            Err(reject) => {
+                let too_many = reject.code == NO_ROOM;
+                self.reject(slot, &reject);
+                if too_many {
+                    self.too_many_subscriptions(slot);
+                }
+            }
+        }
+    }
+
+    pub(super) fn refuse_binary(&mut self, slot: Slot) {
+        let reject = command::not_json();
+        self.reject(slot, &reject);
+    }
+
+    /// The names of the URL. The good ones are subscribed; one error names the bad.
+    pub(super) fn subscribe_from_url(&mut self, slot: Slot, names: &[Name], bad: &[String]) {
+        let mut refused = Vec::new();
+        for name in names {
+            match self.subscribe(slot, std::slice::from_ref(name)) {
+                Ok(()) => {}
+                Err(NotSubscribed::Refused(why)) => refused.push((name.text(), why.to_string())),
+                Err(NotSubscribed::TooMany) => refused.push((name.text(), "Too many subscriptions".to_owned())),
+            }
+        }
+        if !bad.is_empty() {
+            let msg = format!("Invalid request: invalid stream: {}", bad.join(", "));
+            self.reject(slot, &Reject { code: INVALID, msg, id: None });
+        }
+        if let Some((_, why)) = refused.first() {
+            let names: Vec<&str> = refused.iter().map(|(name, _)| *name).collect();
+            let msg = format!("{why}: {}", names.join(", "));
+            self.reject(slot, &Reject { code: NO_ROOM, msg, id: None });
+        }
+    }
+
+    fn carry_out(&mut self, slot: Slot, id: Id, command: Command) {
+        let mut text = String::new();
+        match command {
+            Command::Subscribe(names) => match self.subscribe_told(slot, &names, &id) {
+                Ok(()) => return,
+                Err(NotSubscribed::TooMany) => {
+                    self.shared.metrics.shards[self.id].counters.refused_subscriptions.one();
+                    self.reject(slot, &Reject { code: NO_ROOM, msg: "Too many subscriptions".into(), id: Some(id) });
+                    return self.too_many_subscriptions(slot);
+                }
+                Err(NotSubscribed::Refused(why)) => {
+                    let code = if why == Refused::NoUpstream { INVALID } else { NO_ROOM };
+                    return self.reject(slot, &Reject { code, msg: why.to_string(), id: Some(id) });
+                }
+            },
+            Command::Unsubscribe(names) => {
+                for name in &names {
+                    self.fanout.unsubscribe(slot, name);
+                }
+                self.release();
+                reply::done(&id, &mut text);
+            }
+            Command::List => reply::list(&self.fanout.list(slot), &id, &mut text),
+            Command::SetCombined(combined) => {
+                self.fanout.set_combined(slot, combined);
+                reply::done(&id, &mut text);
+            }
+            Command::GetCombined => {
+                let combined = self.fanout.session(slot).is_some_and(|session| session.is_combined());
+                reply::flag(combined, &id, &mut text);
+            }
+        }
+        self.say(slot, &text);
+    }
+
+    /// Subscribes and acknowledges, in this order for the core; the client sees the acknowledgement first, because
+    /// what is told goes before data.
+    fn subscribe_told(&mut self, slot: Slot, names: &[Name], id: &Id) -> Result<(), NotSubscribed> {
+        self.subscribe(slot, names)?;
+        let mut text = String::new();
+        reply::done(id, &mut text);
+        self.say(slot, &text);
+        Ok(())
+    }
+
+    /// All of the names or none.
+    fn subscribe(&mut self, slot: Slot, names: &[Name]) -> Result<(), NotSubscribed> {
+        let Some(session) = self.fanout.session(slot) else { return Ok(()) };
+        let exempt = session.conn.ticket.is_exempt();
+        let most = match self.shared.config.limits.subscriptions_per_connection {
+            _ if exempt => SUBSCRIPTIONS_HARD_MAX,
+            limit => limit,
+        };
+        let client = if exempt { None } else { Some(session.conn.ticket.ip()) };
+        let held = session.subscriptions();
+        let mut fresh: Vec<&Name> = Vec::new();
+        for name in names {
+            if !self.fanout.holds(slot, name.text()) && !fresh.iter().any(|other| other.text() == name.text()) {
+                fresh.push(name);
+            }
+        }
+        if held + fresh.len() > most {
+            return Err(NotSubscribed::TooMany);
+        }
+        let mut channels: Vec<Arc<Channel>> = Vec::with_capacity(fresh.len());
+        for name in fresh {
+            if let Some(channel) = self.fanout.find(name.text()) {
+                channels.push(channel.clone());
+                continue;
+            }
+            let wanted = Wanted { name: name.text(), kind: name.kind(), dead: name.is_dead(), client };
+            match self.shared.topics.subscribe(wanted, self.id) {
+                Ok(channel) => channels.push(channel),
+                Err(why) => {
+                    self.count_refused(why);
+                    // What was taken for this request alone is given back.
+                    for channel in channels {
+                        if self.fanout.find(&channel.name).is_none() {
+                            self.shared.topics.release(channel.id, self.id);
+                        }
+                    }
+                    return Err(NotSubscribed::Refused(why));
+                }
+            }
+        }
+        for channel in channels {
+            self.fanout.subscribe(slot, &channel);
+        }
+        Ok(())
+    }
+
+    /// The binance profile ends a connection that wants too much; bitzoom keeps it.
+    fn too_many_subscriptions(&mut self, slot: Slot) {
+        if self.shared.config.profile == Profile::Binance {
+            self.close(slot, CloseReason::TooManySubscriptions);
+        }
+    }
+
+    fn count_refused(&self, why: Refused) {
+        let counters = &self.shared.metrics.shards[self.id].counters;
+        match why {
+            Refused::NoUpstream => counters.refused_no_upstream.one(),
+            Refused::UpstreamFull => counters.refused_upstream_full.one(),
+            Refused::TooManyUnproven => counters.refused_unproven.one(),
+            Refused::TooManyTopics => counters.refused_topics.one(),
+        }
+    }
+
+    fn reject(&mut self, slot: Slot, reject: &Reject) {
+        self.shared.metrics.shards[self.id].counters.command_errors.one();
+        let mut text = String::new();
+        reply::error(reject, &mut text);
+        self.say(slot, &text);
+    }
+
+    fn say(&mut self, slot: Slot, text: &str) {
+        let mut frame = Vec::with_capacity(text.len() + 10);
+        encode::frame(Opcode::Text, text.as_bytes(), &mut frame);
+        self.fanout.tell(slot, &frame);
+    }
+}

@@ -1,0 +1,172 @@
+//! Deadlines, without a timer for each: every tick looks at an eighth of the connections.
+
+use super::clock::{TICKS_PER_SECOND, Tick, ticks};
+use super::conn::Stage;
+use super::shard::{Drain, Shard};
+use crate::fanout::slab::Slot;
+use crate::wire::close::CloseReason;
+use crate::wire::stream::notice;
+use crate::wire::ws::encode::{self, Opcode};
+use std::sync::atomic::Ordering::Relaxed;
+
+impl Shard {
+    /// One tick's share of the connections, and once a second the rest of the housekeeping.
+    pub(super) fn sweep(&mut self) {
+        self.resume_accept();
+        self.handshakes.forget_finished();
+        let places = self.fanout.places();
+        let part = self.swept % TICKS_PER_SECOND;
+        let (from, to) = (share(places, part), share(places, part + 1));
+        for slot in from..to {
+            self.look_after(slot);
+        }
+        self.swept = self.swept.wrapping_add(1);
+        if part == TICKS_PER_SECOND - 1 {
+            self.publish_counts();
+            self.balance();
+        }
+        self.go_on_draining();
+    }
+
+    fn look_after(&mut self, slot: Slot) {
+        let limits = &self.shared.config.limits;
+        let Some(session) = self.fanout.session(slot) else { return };
+        let conn = &session.conn;
+        let age = self.tick.saturating_sub(conn.since);
+        match conn.stage {
+            Stage::Head | Stage::Ready => {
+                if age > ticks(limits.head_timeout) {
+                    self.shared.metrics.shards[self.id].counters.head_timeouts.one();
+                    self.remove(slot);
+                }
+            }
+            Stage::Closing | Stage::Shut => {
+                if age > ticks(limits.close_timeout) {
+                    self.reset(slot);
+                }
+            }
+            Stage::Open => {
+                let blocked = session.blocked_since_ms();
+                let unheard = self.tick.saturating_sub(conn.heard.max(conn.since));
+                // Spread over a tenth of the interval, so that a storm's clients are not all pinged in one tick.
+                let interval = ticks(limits.ping_interval);
+                let due = interval - (slot % (interval / 10).max(1));
+                let ping = self.tick.saturating_sub(conn.pinged) >= due;
+                if blocked.is_some_and(|since| {
+                    self.shared.clock.calendar_ms().saturating_sub(since) > limits.write_timeout.as_millis() as u64
+                }) {
+                    self.close(slot, CloseReason::Stalled);
+                } else if self.fanout.has_lost_events(slot) {
+                    self.close(slot, CloseReason::TooSlow);
+                } else if unheard > ticks(limits.pong_timeout) + interval {
+                    self.close(slot, CloseReason::PongTimeout);
+                } else if limits.lifetime.is_some_and(|lifetime| age > ticks(lifetime)) {
+                    self.close(slot, CloseReason::LifetimeOver);
+                } else if ping {
+                    self.ping(slot);
+                }
+            }
+        }
+    }
+
+    fn ping(&mut self, slot: Slot) {
+        let payload = self.shared.clock.calendar_ms().to_string();
+        let mut frame = Vec::new();
+        encode::frame(Opcode::Ping, payload.as_bytes(), &mut frame);
+        let tick = self.tick;
+        if let Some(session) = self.fanout.session_mut(slot) {
+            session.conn.pinged = tick;
+            // Who takes nothing is not sent more pings; the write timeout looks after it.
+            if !session.is_blocked() {
+                self.shared.metrics.shards[self.id].counters.pings.one();
+                self.fanout.tell(slot, &frame);
+            }
+        }
+    }
+
+    /// Ends a connection whose peer does not end it.
+    fn reset(&mut self, slot: Slot) {
+        if let Some(session) = self.fanout.session(slot) {
+            // Without lingering the kernel forgets what the peer does not take.
+            let _ = socket2::SockRef::from(&session.conn.fd).set_linger(Some(std::time::Duration::ZERO));
+        }
+        self.remove(slot);
+    }
+
+    /// A shard with more than its share hands some to the one that has least.
+    fn balance(&mut self) {
+        let loads: Vec<usize> = self.shared.shards.iter().map(|post| post.connections.load(Relaxed)).collect();
+        let mean = loads.iter().sum::<usize>() / loads.len();
+        let least = loads.iter().enumerate().min_by_key(|(_, load)| **load).map_or(0, |(at, _)| at);
+        // A handful more is no imbalance.
+        let allowed = mean + mean / 5 + 16;
+        if least == self.id || self.drain.is_some() || loads[self.id] <= allowed {
+            return;
+        }
+        let mut excess = (loads[self.id] - mean).min(mean.saturating_sub(loads[least])).min(HANDED_OVER_AT_ONCE);
+        for slot in (0..self.fanout.places()).rev() {
+            if excess == 0 {
+                break;
+            }
+            let movable = |stage, paused: bool| stage == Stage::Open && !paused;
+            if self.fanout.session(slot).is_some_and(|session| movable(session.conn.stage, session.conn.paused)) {
+                self.hand_over(slot, least);
+                excess -= 1;
+            }
+        }
+    }
+
+    /// Stops accepting, and begins to tell everybody.
+    pub(super) fn begin_drain(&mut self) {
+        if self.drain.is_some() {
+            return;
+        }
+        let drain = ticks(self.shared.config.drain);
+        self.drain = Some(Drain { from: self.tick, until: self.tick + drain, next: 0 });
+        self.take_backlog();
+        let now_ms = self.shared.clock.calendar_ms();
+        for slot in 0..self.fanout.places() {
+            let Some(session) = self.fanout.session(slot) else { continue };
+            if session.conn.stage == Stage::Open && session.conn.dialect == super::conn::Dialect::Stream {
+                let mut frame = Vec::new();
+                notice::shutdown_frame(now_ms, session.is_combined(), &mut frame);
+                self.fanout.tell(slot, &frame);
+            }
+        }
+    }
+
+    /// The closes are spread over the drain time, so that not everybody comes back at once.
+    fn go_on_draining(&mut self) {
+        let Some(Drain { from, until, next }) = self.drain else { return };
+        let places = self.fanout.places();
+        let total = (until - from).max(1);
+        let passed = (self.tick - from).min(total);
+        let to = if self.tick >= until { places } else { (u64::from(places) * u64::from(passed) / u64::from(total)) as Slot };
+        for slot in next..to {
+            match self.fanout.session(slot).map(|session| session.conn.stage) {
+                Some(Stage::Open) => self.close(slot, CloseReason::Restart),
+                Some(Stage::Head) if self.tick >= until => self.remove(slot),
+                _ => {}
+            }
+        }
+        // At the end everybody is looked at again: some came late, some do not answer.
+        let next = if self.tick >= until { 0 } else { to };
+        self.drain = Some(Drain { from, until, next });
+        let patience: Tick = ticks(self.shared.config.limits.close_timeout) + TICKS_PER_SECOND;
+        if self.tick > until + patience {
+            self.handshakes.abort();
+            for slot in 0..places {
+                if self.fanout.session(slot).is_some() {
+                    self.reset(slot);
+                }
+            }
+        }
+    }
+}
+
+/// A move costs both shards some; the rest follows in the next seconds.
+const HANDED_OVER_AT_ONCE: usize = 512;
+
+fn share(places: Slot, part: u32) -> Slot {
+    (u64::from(places) * u64::from(part) / u64::from(TICKS_PER_SECOND)) as Slot
+}
