@@ -93,14 +93,14 @@ fn given(text: &str, key: &str, offset: usize, value: &DeValue<'_>) -> Given {
         DeValue::Integer(integer) => {
             match i128::from_str_radix(integer.as_str(), integer.radix()) {
                 Ok(number) => Value::Integer(number),
-                Err(_) => Value::Other("a very large number"),
+                Err(_) => Value::Other(integer.to_string()),
             }
         }
         DeValue::Boolean(value) => Value::Boolean(*value),
         DeValue::Array(array) => Value::List(items(text, key, array)),
         DeValue::Table(table) => Value::Table(entries(text, table)),
-        DeValue::Float(_) => Value::Other("a fraction"),
-        DeValue::Datetime(_) => Value::Other("a date"),
+        DeValue::Float(float) => Value::Other(float.to_string()),
+        DeValue::Datetime(date) => Value::Other(date.to_string()),
     };
     Given {
         key: key.to_owned(),

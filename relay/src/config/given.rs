@@ -19,8 +19,8 @@ pub(super) enum Value {
     Boolean(bool),
     List(Vec<Given>),
     Table(Vec<Given>),
-    /// A fraction or a date, which no setting is; the text is its kind.
-    Other(&'static str),
+    /// A fraction, a date or a huge number, which no setting is; as it was written.
+    Other(String),
 }
 
 /// In the order problems are reported.
@@ -50,7 +50,7 @@ impl fmt::Display for Value {
             Value::Boolean(value) => write!(f, "{value}"),
             Value::List(_) => f.write_str("[…]"),
             Value::Table(_) => f.write_str("{…}"),
-            Value::Other(kind) => write!(f, "({kind})"),
+            Value::Other(text) => f.write_str(text),
         }
     }
 }

@@ -15,20 +15,30 @@ pub(super) fn nearest<'a>(
         .map(|(_, candidate)| candidate)
 }
 
-/// Letters to insert, drop or replace to get from one word to the other (Levenshtein), one row at a time.
+/// Letters to insert, drop, replace or swap with the next to get from one word to the other, one row at a time
+/// (the restricted Damerau-Levenshtein distance).
 fn distance(from: &str, to: &str) -> usize {
+    let from: Vec<char> = from.chars().collect();
     let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (index, letter) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = index + 1;
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=to.len()).collect();
+    for row in 1..=from.len() {
+        let mut next = vec![row];
         for column in 1..=to.len() {
-            let replaced = diagonal + usize::from(letter != to[column - 1]);
-            diagonal = row[column];
-            row[column] = replaced.min(diagonal + 1).min(row[column - 1] + 1);
+            let replaced = last[column - 1] + usize::from(from[row - 1] != to[column - 1]);
+            let mut best = replaced.min(last[column] + 1).min(next[column - 1] + 1);
+            let swapped = row > 1
+                && column > 1
+                && from[row - 1] == to[column - 2]
+                && from[row - 2] == to[column - 1];
+            if swapped {
+                best = best.min(before[column - 2] + 1);
+            }
+            next.push(best);
         }
+        before = std::mem::replace(&mut last, next);
     }
-    row[to.len()]
+    last[to.len()]
 }
 
 #[cfg(test)]
@@ -54,5 +64,8 @@ mod tests {
         check("", "abc", 3);
         check("abc", "", 3);
         check("kitten", "sitting", 3);
+        check("inof", "info", 1);
+        check("ab", "ba", 1);
+        check("abc", "cab", 2);
     }
 }

@@ -91,6 +91,27 @@ mod tests {
         check("*币*", "btc币usdt@trade", true);
     }
 
+    /// The definition, slow: a star is nothing, or any letter and the star again.
+    fn fits(pattern: &[char], name: &[char]) -> bool {
+        match (pattern, name) {
+            ([], name) => name.is_empty(),
+            (['*', rest @ ..], name) => {
+                fits(rest, name) || !name.is_empty() && fits(pattern, &name[1..])
+            }
+            ([letter, rest @ ..], [first, others @ ..]) => letter == first && fits(rest, others),
+            (_, []) => false,
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn matches_as_defined(pattern in "[ab*]{1,8}", name in "[ab]{0,10}") {
+            let letters = |text: &str| text.chars().collect::<Vec<_>>();
+            let expected = fits(&letters(&pattern), &letters(&name));
+            proptest::prop_assert_eq!(Pattern::parse(&pattern).unwrap().matches(&name), expected);
+        }
+    }
+
     #[test]
     fn refuses_what_no_name_can_be() {
         for text in ["", "a b", "a\n", "\u{0}", &"x".repeat(NAME_BYTES_MAX + 1)] {
