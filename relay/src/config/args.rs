@@ -144,6 +144,7 @@ fn inverted(key: &str, given: Given) -> Given {
 
 pub(super) fn command() -> Command {
     Command::new("relay")
+        .bin_name("relay")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Fans market-data streams out to thousands of WebSocket clients")
         .long_about(

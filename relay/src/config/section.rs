@@ -122,7 +122,11 @@ impl<'p> Section<'p> {
     /// Reports a key that means nothing here.
     pub fn only_for(&mut self, key: &'static str, owner: &str) {
         if self.has(key) {
-            self.conflict(key, &[], Reason::conflict(format!("only for {owner}")));
+            self.conflict(
+                key,
+                &[],
+                Reason::conflict(format!("{key} is only for {owner}")),
+            );
         }
     }
 }

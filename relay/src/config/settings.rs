@@ -131,7 +131,8 @@ impl Flag {
 
     pub fn default(&self) -> &'static str {
         match setting(self.key) {
-            Some(setting) if self.default.is_empty() => setting.default,
+            // Quotes belong to the file.
+            Some(setting) if self.default.is_empty() => setting.default.trim_matches('"'),
             _ => self.default,
         }
     }
@@ -252,9 +253,9 @@ const EDGE: &[Setting] = &[
 
 #[rustfmt::skip]
 const UPSTREAM: &[Setting] = &[
-    key("kind", r#""sim""#, r#""sim", the built-in venue, or "stream", a Bitzoom or Binance compatible feed"#),
-    key("url", "none", "stream: where it is, ws:// or wss://"),
-    key("ca_file", "none", "stream: certificates (PEM) to trust instead of the system's, for wss://"),
+    key("kind", "required", r#""sim", the built-in venue, or "stream", a Bitzoom or Binance compatible feed"#),
+    key("url", "required for stream", "stream: where it is, ws:// or wss://"),
+    key("ca_file", "the system's", "stream: certificates (PEM) to trust instead of the system's, for wss://"),
     key("seed", "1", "sim: equal seeds give equal data"),
     key("fields", r#""document""#, r#"sim: "document" sends the documented keys, "full" Binance's as well"#),
     key("name", "the kind or the host", "Its label in logs and metrics"),

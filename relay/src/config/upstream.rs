@@ -129,7 +129,10 @@ fn from_typed(typed: Given) -> (Place, Vec<Given>) {
 fn read_one(mut section: Section<'_>, before: &[Upstream]) -> Option<Upstream> {
     section.missing("kind", r#""sim" or "stream""#);
     let kind = section.value("kind", None, |value| kind(value).map(Some));
-    let url = section.value("url", None, |value| parsed(Url::parse)(value).map(Some));
+    let url = match kind {
+        Some(Kind::Sim) => None,
+        _ => section.value("url", None, |value| parsed(Url::parse)(value).map(Some)),
+    };
     let ca_file = section.value("ca_file", None, |value| file(value).map(Some));
     let seed = section.value("seed", 1, count(0..=u64::MAX));
     let full = section.value(

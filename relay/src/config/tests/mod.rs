@@ -3,6 +3,7 @@
 mod documents;
 mod errors;
 mod merge;
+mod upstreams;
 
 use std::collections::HashMap;
 use std::io;
