@@ -4,6 +4,7 @@
 //! its channel and chooses the receivers, `net` writes it. `wire` holds what the bytes mean on either side.
 //! `wire`, `venue` and `fanout` know no socket, no clock and no task: bytes and `now` come in, decisions go out.
 
+pub mod config;
 pub mod limits;
 
 pub mod fanout;

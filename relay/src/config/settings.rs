@@ -1,0 +1,270 @@
+//! Every setting there is: its section, key, flag, default and meaning. `--help`, the check for unknown keys, and
+//! the tests of relay.example.toml and docs/configuration.md read this table.
+
+use super::near::nearest;
+use super::problem::Reason;
+
+/// Where a key stands in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SectionName {
+    Top,
+    Limits,
+    Edge,
+    Upstream,
+}
+
+pub(super) const SECTIONS: [SectionName; 4] = [
+    SectionName::Top,
+    SectionName::Limits,
+    SectionName::Edge,
+    SectionName::Upstream,
+];
+
+pub(super) struct Setting {
+    pub key: &'static str,
+    /// As it is written in the file, or words where it depends.
+    pub default: &'static str,
+    pub meaning: &'static str,
+}
+
+/// A flag, its variable and the key it stands for.
+pub(super) struct Flag {
+    pub name: &'static str,
+    /// What follows it, in capitals. `BOOL` may be left out and is then `true`.
+    pub value: &'static str,
+    pub heading: &'static str,
+    /// Its key in the file, or empty.
+    pub key: &'static str,
+    /// Empty where the setting with this key says it.
+    pub default: &'static str,
+    pub meaning: &'static str,
+}
+
+pub(super) const SWITCH: &str = "BOOL";
+
+impl SectionName {
+    /// The start of its keys' paths.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            SectionName::Top => "",
+            SectionName::Limits => "limits",
+            SectionName::Edge => "edge",
+            SectionName::Upstream => "upstream",
+        }
+    }
+
+    pub fn in_words(self) -> &'static str {
+        match self {
+            SectionName::Top => "above the first section",
+            SectionName::Limits => "in [limits]",
+            SectionName::Edge => "in [edge]",
+            SectionName::Upstream => "in [[upstream]]",
+        }
+    }
+
+    pub fn settings(self) -> &'static [Setting] {
+        match self {
+            SectionName::Top => TOP,
+            SectionName::Limits => LIMITS,
+            SectionName::Edge => EDGE,
+            SectionName::Upstream => UPSTREAM,
+        }
+    }
+}
+
+pub(super) fn keys_of(section: SectionName) -> impl Iterator<Item = &'static str> + Clone {
+    section.settings().iter().map(|setting| setting.key)
+}
+
+/// The section that has this key.
+pub(super) fn home_of(key: &str) -> Option<SectionName> {
+    SECTIONS
+        .into_iter()
+        .find(|section| keys_of(*section).any(|known| known == key))
+}
+
+pub(super) fn unknown_key(section: SectionName, key: &str) -> Reason {
+    let sections = ["[limits]", "[edge]", "[[upstream]]"];
+    let near_section = || {
+        nearest(key, ["limits", "edge", "upstream"]).map(|near| {
+            sections
+                .into_iter()
+                .find(|name| name.contains(near))
+                .unwrap_or(near)
+        })
+    };
+    let near = match section {
+        SectionName::Top => nearest(key, keys_of(section)).or_else(near_section),
+        _ => nearest(key, keys_of(section)),
+    };
+    Reason::Unknown {
+        what: "key",
+        near: near.map(str::to_owned),
+    }
+}
+
+/// The setting behind a path such as `limits.exempt_loopback`.
+pub(super) fn setting(path: &str) -> Option<&'static Setting> {
+    let (section, key) = match path.split_once('.') {
+        Some((prefix, key)) => (
+            SECTIONS
+                .into_iter()
+                .find(|section| section.prefix() == prefix)?,
+            key,
+        ),
+        None => (SectionName::Top, path),
+    };
+    section.settings().iter().find(|setting| setting.key == key)
+}
+
+impl Flag {
+    pub fn variable(&self) -> String {
+        format!("RELAY_{}", self.name.to_uppercase().replace('-', "_"))
+    }
+
+    pub fn meaning(&self) -> &'static str {
+        match setting(self.key) {
+            Some(setting) if self.meaning.is_empty() => setting.meaning,
+            _ => self.meaning,
+        }
+    }
+
+    pub fn default(&self) -> &'static str {
+        match setting(self.key) {
+            // Quotes belong to the file.
+            Some(setting) if self.default.is_empty() => setting.default.trim_matches('"'),
+            _ => self.default,
+        }
+    }
+
+    pub fn is_switch(&self) -> bool {
+        self.value == SWITCH
+    }
+}
+
+const fn of_key(
+    heading: &'static str,
+    name: &'static str,
+    value: &'static str,
+    key: &'static str,
+) -> Flag {
+    Flag {
+        name,
+        value,
+        heading,
+        key,
+        default: "",
+        meaning: "",
+    }
+}
+
+pub(super) const FLAGS: &[Flag] = &[
+    of_key("Addresses", "listen", "ADDRESS", "listen"),
+    of_key("Addresses", "admin", "ADDRESS", "admin"),
+    Flag {
+        name: "upstream",
+        value: "KIND=URL",
+        heading: "Data",
+        key: "upstream",
+        default: "sim",
+        meaning: "Where data comes from: sim, or stream=ws://host/path; may be repeated. \
+                  Replaces every [[upstream]] of the file",
+    },
+    of_key("Clients", "profile", "NAME", "profile"),
+    of_key("Clients", "connections-max", "COUNT", "connections_max"),
+    Flag {
+        name: "limit-loopback",
+        value: SWITCH,
+        heading: "Clients",
+        key: "limits.exempt_loopback",
+        default: "false",
+        meaning: "Apply the limits per client to 127.0.0.0/8 and ::1 as well",
+    },
+    of_key("Clients", "echo", SWITCH, "echo"),
+    of_key("Running", "shards", "COUNT", "shards"),
+    of_key("Running", "flush-interval", "DURATION", "flush_interval"),
+    of_key("Running", "drain", "DURATION", "drain"),
+    of_key("Logs", "log", "LEVEL", "log"),
+    of_key("Logs", "log-format", "FORMAT", "log_format"),
+    Flag {
+        name: "config",
+        value: "FILE",
+        heading: "Configuration",
+        key: "",
+        default: "none",
+        meaning: "The configuration file; relay.example.toml shows every key",
+    },
+];
+
+const fn key(key: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+    Setting {
+        key,
+        default,
+        meaning,
+    }
+}
+
+#[rustfmt::skip] // A table reads best with a row to a line.
+const TOP: &[Setting] = &[
+    key("listen", r#""127.0.0.1:8000""#, "Where clients connect"),
+    key("admin", r#""127.0.0.1:8001""#, r#"Where health and metrics are served, or "off""#),
+    key("shards", "the number of cores", "Threads that serve clients, 1 to 64"),
+    key("upstream_threads", "0", "Threads that read upstreams; with 0 the shards do it themselves, which is quickest"),
+    key("profile", r#""bitzoom""#, r#"The venue we behave like towards stream clients: "bitzoom" or "binance""#),
+    key("strict", "false", "Refuse names with an unknown symbol; otherwise they are accepted and stay silent"),
+    key("echo", "false", "Serve /echo, which conformance suites need"),
+    key("connections_max", "the file limit - 256", "Clients at a time; more are refused"),
+    key("topics_max", "100000", "Topics held at a time; subscriptions to more are refused"),
+    key("log_bytes_max", r#""1GiB""#, "Memory of all channel logs together; above it the oldest history goes first"),
+    key("stale_after", r#""10s""#, "When a lost stream's last value is no longer given to new clients"),
+    key("flush_interval", r#""0s""#, "At most one write per client in this time; 0s writes at once, 1s is the most"),
+    key("drain", r#""5s""#, "The time over which a shutdown spreads the closing of clients"),
+    key("log", r#""info""#, r#"What is logged: "off", "error", "warn", "info", "debug" or "trace""#),
+    key("log_format", r#""text""#, r#"How it is logged: "text" or "json""#),
+];
+
+#[rustfmt::skip]
+const LIMITS: &[Setting] = &[
+    key("connections_per_ip", "5 (binance: 0)", "Connections of one address; 0 is no limit"),
+    key("subscriptions_per_connection", "200 (binance: 1024)", "Subscriptions of one connection, 1024 at most"),
+    key("messages_per_second", "10 (binance: 5)", "Messages a client may send in any second; 0 is no limit"),
+    key("ping_interval", r#""3m" (binance: "20s")"#, "How often clients are pinged"),
+    key("pong_timeout", r#""10m" (binance: "60s")"#, "A client without a pong for this long is closed"),
+    key("lifetime", r#""0s""#, "A connection is closed at this age; 0s is never"),
+    key("exempt_loopback", "true", "The limits per client do not apply to 127.0.0.0/8 and ::1"),
+    key("unproven_names_per_ip", "50", "Names that never brought data which one address may hold"),
+    key("unproven_percent", "25", "The part of an upstream's streams that such names may take"),
+    key("unproven_silence", r#""60s""#, "Such a name may be given up after this long without data"),
+    key("handshakes", "64", "Handshakes at a time; the oldest is dropped for a new one"),
+    key("handshakes_per_ip", "8", "Handshakes of one address at a time"),
+    key("head_timeout", r#""5s""#, "A request's head must be complete within this time"),
+    key("keepalive", r#""30s""#, "A plain HTTP connection is closed when idle for this long"),
+    key("write_timeout", r#""30s""#, "A client that takes no byte for this long is closed"),
+    key("close_timeout", r#""2s""#, "How long a close waits for the other side"),
+];
+
+#[rustfmt::skip]
+const EDGE: &[Setting] = &[
+    key("origins", "[]", "Web pages that may connect, by their origin; empty is any"),
+    key("trusted_header", r#""off""#, "The header in which proxies of ours name the client"),
+    key("proxy_protocol", "false", "Proxies of ours name the client in a PROXY line instead"),
+    key("trusted_proxies", "[]", "Networks of our proxies; nobody else's header or line is believed"),
+];
+
+#[rustfmt::skip]
+const UPSTREAM: &[Setting] = &[
+    key("kind", "required", r#""sim", the built-in venue, or "stream", a Bitzoom or Binance compatible feed"#),
+    key("url", "required for stream", "stream: where it is, ws:// or wss://"),
+    key("ca_file", "the system's", "stream: certificates (PEM) to trust instead of the system's, for wss://"),
+    key("seed", "1", "sim: equal seeds give equal data"),
+    key("fields", r#""document""#, r#"sim: "document" sends the documented keys, "full" Binance's as well"#),
+    key("name", "the kind or the host", "Its label in logs and metrics"),
+    key("streams", r#"["*"]"#, "Patterns of the names that come from here; the first upstream with a match wins"),
+    key("symbols", "any", "The symbols it has; a name with another one is never asked for"),
+    key("always", "[]", "Streams that are held without a client as well"),
+    key("linger", r#""30s""#, "How long a stream is held after its last client left"),
+    key("silence", r#""0s""#, "A stream silent for this long is subscribed again; 0s is never"),
+    key("messages_per_second", "10 (binance.com: 5)", "Messages we may send on one connection in any second"),
+    key("streams_per_connection", "1024 (bitzoom.com: 200)", "Streams on one connection"),
+    key("connections", "5", "Connections at a time"),
+];

@@ -1,0 +1,78 @@
+//! What a configuration means, in a few lines: the answer of `relay check`.
+
+use std::fmt::Write;
+
+use super::pattern::Pattern;
+use super::run::Config;
+use super::upstream::{Source, Upstream};
+use super::value::{show_duration, show_size};
+
+pub(super) fn summary(config: &Config) -> String {
+    let mut text = String::new();
+    let admin = config
+        .admin
+        .map_or("off".to_owned(), |admin| admin.to_string());
+    let limits = &config.limits;
+    let number =
+        |limit: Option<u32>| limit.map_or("unlimited".to_owned(), |limit| limit.to_string());
+    let mut line = |name: &str, value: String| {
+        writeln!(text, "{name:<10}{value}").expect("a String takes any text");
+    };
+    line(
+        "listen",
+        format!("{}, admin {admin}, {} shards", config.listen, config.shards),
+    );
+    line("profile", config.profile.name().to_owned());
+    let per_client = format!(
+        "connections per IP {}, subscriptions {}, messages/s {}, ping {}, pong within {}",
+        number(limits.connections_per_ip),
+        limits.subscriptions_per_connection,
+        number(limits.messages_per_second),
+        show_duration(limits.ping_interval),
+        show_duration(limits.pong_timeout),
+    );
+    line("clients", per_client);
+    let loopback = if limits.exempt_loopback {
+        "exempt from the limits"
+    } else {
+        "limited like all"
+    };
+    line("loopback", loopback.to_owned());
+    let memory = format!(
+        "{} topics, logs up to {}",
+        config.topics_max,
+        show_size(config.log_bytes_max)
+    );
+    line("memory", memory);
+    for (index, upstream) in config.upstreams.iter().enumerate() {
+        line("upstream", describe(upstream, &config.upstreams[..index]));
+    }
+    text
+}
+
+fn describe(upstream: &Upstream, before: &[Upstream]) -> String {
+    let source = match &upstream.source {
+        Source::Sim { seed, full } => {
+            format!(
+                "seed {seed}, {} fields",
+                if *full { "full" } else { "documented" }
+            )
+        }
+        Source::Stream { url, .. } => format!(
+            "{url}, {} connections of {} streams, {} messages/s each",
+            upstream.connections, upstream.streams_per_connection, upstream.messages_per_second
+        ),
+    };
+    let patterns: Vec<String> = upstream.streams.iter().map(Pattern::to_string).collect();
+    let mut text = format!(
+        "{} ({}): {source}; streams {}",
+        upstream.name,
+        upstream.kind(),
+        patterns.join(" ")
+    );
+    let takes_all = |other: &&Upstream| other.streams.iter().any(Pattern::is_any);
+    if let Some(other) = before.iter().find(takes_all) {
+        text += &format!("; note: {} comes first and takes every stream", other.name);
+    }
+    text
+}
