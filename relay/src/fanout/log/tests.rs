@@ -18,7 +18,7 @@ fn append_many(appender: &mut Appender, count: u64, bytes: usize, stamp_ns: u64)
 }
 
 fn read_all(log: &Log, position: Seq) -> Vec<(Seq, Vec<u8>)> {
-    let mut cursor = log.cursor(position).ok().expect("the position is readable");
+    let mut cursor = log.cursor(position).expect("the position is readable");
     let mut frames = Vec::new();
     while let Some(record) = cursor.next() {
         frames.push((record.seq, record.payload.to_vec()));
@@ -118,8 +118,8 @@ fn an_unwatched_log_keeps_its_newest_frame_in_a_segment_of_its_size() {
     for kind in [Kind::State, Kind::Kline, Kind::Event] {
         let (mut appender, log) = new_log(kind);
         append_many(&mut appender, 500, 200, 0);
-        let mut behind = log.cursor(log.oldest()).ok().expect("readable");
-        let mut at_head = log.cursor(500).ok().expect("readable");
+        let mut behind = log.cursor(log.oldest()).expect("readable");
+        let mut at_head = log.cursor(500).expect("readable");
         appender.set_unwatched(true);
         assert_eq!((log.oldest(), log.head()), (499, 500));
         assert!(log.heap_bytes() <= 512, "{}", log.heap_bytes());
@@ -228,7 +228,7 @@ fn closed_candles_are_kept_apart_from_open_ones() {
 fn a_long_chain_is_dropped_without_recursion() {
     let budget = Arc::new(Budget::new(1 << 30));
     let (mut appender, log) = log(Kind::Event, Arc::clone(&budget));
-    let cursor = log.cursor(0).ok().expect("readable");
+    let cursor = log.cursor(0).expect("readable");
     appender.set_unwatched(true);
     append_many(&mut appender, 200_000, 0, 0);
     drop((appender, log));
@@ -301,7 +301,7 @@ fn append_costs() {
             );
             if kind == Kind::Event && !is_unwatched {
                 let start = std::time::Instant::now();
-                let mut cursor = log.cursor(log.oldest()).ok().expect("readable");
+                let mut cursor = log.cursor(log.oldest()).expect("readable");
                 let mut count = 0;
                 while let Some(record) = cursor.next() {
                     count += u64::from(std::hint::black_box(record.payload)[0]);

@@ -73,7 +73,7 @@ impl World {
     fn new(kind: Kind) -> Self {
         let budget = Arc::new(Budget::new(400_000));
         let (appender, log) = log(kind, Arc::clone(&budget));
-        let cursor = log.cursor(0).ok().expect("an empty log is readable");
+        let cursor = log.cursor(0).expect("an empty log is readable");
         Self {
             appender,
             log,
@@ -199,9 +199,7 @@ fn read_some(log: &Log, frames: &[Vec<u8>], reader: &mut Reader, count: usize) {
         assert!(lagged.oldest > reader.position);
         reader.missed += lagged.oldest - reader.position;
         reader.position = lagged.oldest;
-        log.cursor(lagged.oldest)
-            .ok()
-            .expect("the oldest is readable")
+        log.cursor(lagged.oldest).expect("the oldest is readable")
     });
     for _ in 0..count {
         let Some(record) = cursor.next() else {
