@@ -4,11 +4,14 @@
 //! its channel and chooses the receivers, `net` writes it. `wire` holds what the bytes mean on either side.
 //! `wire`, `venue` and `fanout` know no socket, no clock and no task: bytes and `now` come in, decisions go out.
 
+pub mod app;
 pub mod config;
 pub mod limits;
+pub mod metrics;
 
 pub mod fanout;
 pub mod venue;
+pub mod net;
 pub mod wire;
 
 // Used by the lock-free parts.

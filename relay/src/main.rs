@@ -1,1 +1,93 @@
-fn main() {}
+//! The relay's program: what was asked for, then run, then the exit code.
+
+#![allow(clippy::print_stdout)] // the addresses and `check` go there
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use relay::app::{Addresses, App};
+use relay::config::{self, Config, LogFormat, Outcome};
+
+/// Small blocks of many sizes from several threads: it keeps less per connection than the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The configuration or the address is wrong; nothing was started.
+const EXIT_USAGE: u8 = 2;
+/// Never half a relay: a panic anywhere ends the process.
+const EXIT_PANIC: i32 = 70;
+
+fn main() -> ExitCode {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    let read = |path: &std::path::Path| std::fs::read_to_string(path);
+    match config::parse(std::env::args_os(), &|name| std::env::var(name).ok(), &read, cores) {
+        Outcome::Print { text, exit_code: 0 } => {
+            println!("{}", text.trim_end());
+            ExitCode::SUCCESS
+        }
+        Outcome::Print { text, exit_code } => {
+            eprintln!("{}", text.trim_end());
+            ExitCode::from(exit_code)
+        }
+        Outcome::Run(config) => run(*config),
+    }
+}
+
+fn run(config: Config) -> ExitCode {
+    start_log(&config);
+    end_on_panic();
+    let upstreams: Vec<String> = config.upstreams.iter().map(describe).collect();
+    let app = match App::bind(config) {
+        Ok(app) => app,
+        Err(error) => {
+            eprintln!("relay: {error:#}");
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    let result = app.addresses().and_then(|addresses| {
+        greet(addresses, &upstreams);
+        app.run()
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("relay: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn describe(upstream: &config::Upstream) -> String {
+    match &upstream.source {
+        config::Source::Sim { seed, .. } => format!("{} (built in, seed {seed})", upstream.name),
+        config::Source::Stream { url, .. } => format!("{} ({url})", upstream.name),
+    }
+}
+
+fn greet(addresses: Addresses, upstreams: &[String]) {
+    let Addresses { public, admin } = addresses;
+    println!("relay {} listens on {public}, upstream: {}", env!("CARGO_PKG_VERSION"), upstreams.join(", "));
+    println!("  browser    http://{public}/");
+    println!("  websocket  ws://{public}/ws/btcusdt@trade");
+    println!("             ws://{public}/stream?streams=btcusdt@ticker/ethusdt@depth5");
+    println!("             ws://{public}/ws  then  {{\"method\":\"SUBSCRIBE\",\"params\":[\"btcusdt@ticker\"],\"id\":1}}");
+    if let Some(admin) = admin {
+        println!("  admin      http://{admin}/metrics");
+    }
+}
+
+fn start_log(config: &Config) {
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(config.log).with_target(false);
+    match config.log_format {
+        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+fn end_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        report(info);
+        std::process::exit(EXIT_PANIC);
+    }));
+}

@@ -90,7 +90,6 @@ counters! {
         writes: "relay_writes_total", "", "counter", "Writes to client sockets; deliveries per write tell how much is batched.";
         connections: "relay_connections", "", "gauge", "Open connections, handshakes included.";
         channels: "relay_channels", "", "gauge", "Channels with subscribers, added up over the shards.";
-        kernel_bytes: "relay_kernel_socket_bytes", "", "gauge", "Kernel memory queued in the sockets of a sample of the connections, scaled up.";
     }
 }
 

@@ -1,0 +1,251 @@
+//! Every thread and every task of the relay, and the order in which they end.
+//!
+//! One thread for each shard; an upstream's task lives on the thread of a shard, or on one of `upstream_threads`. One
+//! thread for the admin listener. The main thread waits for signals. At the end the shards tell their clients and
+//! drain; the upstreams go on until the last shard is done; then the process exits.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::LocalSet;
+
+use crate::config::{Config, Source, Upstream};
+use crate::fanout::log::Budget;
+use crate::fanout::topics::{Bounds, Capacity, Demand, Routed, Topics};
+use crate::limits::DESCRIPTORS_KEPT;
+use crate::metrics::Metrics;
+use crate::net::accept::listeners;
+use crate::net::admission::Admission;
+use crate::net::clock::Clock;
+use crate::net::ingest::Ingest;
+use crate::net::shard::Shard;
+use crate::net::shared::{Post, Shared};
+use crate::net::{admin, feed, sim};
+use crate::venue::sim::{Fields, Sim};
+
+/// A relay that listens.
+pub struct App {
+    shared: Arc<Shared>,
+    listeners: Vec<TcpListener>,
+    admin: Option<TcpListener>,
+    demand: Vec<UnboundedReceiver<Demand>>,
+}
+
+/// Where it can be reached.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    pub public: SocketAddr,
+    pub admin: Option<SocketAddr>,
+}
+
+impl App {
+    /// Takes the ports; after this nothing about the start can fail but the machine.
+    pub fn bind(config: Config) -> anyhow::Result<App> {
+        let descriptors = raise_file_limit();
+        let connections_max = config.connections_max.unwrap_or(descriptors.saturating_sub(DESCRIPTORS_KEPT)).max(1);
+        let listeners = listeners(config.listen, config.shards)?;
+        let admin = config.admin.map(|address| {
+            let listener = TcpListener::bind(address).with_context(|| format!("cannot listen on {address} (admin)"))?;
+            listener.set_nonblocking(true)?;
+            anyhow::Ok(listener)
+        });
+        let (senders, demand): (Vec<_>, Vec<_>) = config.upstreams.iter().map(|_| unbounded_channel()).unzip();
+        let limits = &config.limits;
+        let shared = Shared {
+            clock: Clock::new(),
+            topics: topics(&config, senders),
+            admission: Admission::new(
+                connections_max,
+                limits.connections_per_ip.unwrap_or(0) as usize,
+                limits.exempt_loopback,
+            ),
+            metrics: Metrics::new(config.shards, config.upstreams.iter().map(|upstream| upstream.name.clone())),
+            shards: (0..config.shards).map(|_| Post::new()).collect(),
+            draining: AtomicBool::new(false),
+            config,
+        };
+        Ok(App { shared: Arc::new(shared), listeners, admin: admin.transpose()?, demand })
+    }
+
+    pub fn addresses(&self) -> anyhow::Result<Addresses> {
+        let admin = self.admin.as_ref().map(TcpListener::local_addr).transpose()?;
+        Ok(Addresses { public: self.listeners[0].local_addr()?, admin })
+    }
+
+    /// Runs until a signal says stop and everybody has been told.
+    pub fn run(self) -> anyhow::Result<()> {
+        let App { shared, listeners, admin, demand } = self;
+        let mut upstreams: Vec<_> = demand.into_iter().enumerate().collect();
+        let finished = Arc::new(AtomicUsize::new(0));
+        let mut threads = Vec::new();
+        let feeders = shared.config.upstream_threads;
+        for thread in 0..feeders {
+            let mine = take_share(&mut upstreams, thread, feeders);
+            let (shared, finished) = (shared.clone(), finished.clone());
+            let work = async move {
+                start_upstreams(&shared, mine);
+                wait_for_shards(&shared, &finished).await;
+                Ok(())
+            };
+            threads.push(spawn(format!("upstream-{thread}"), move || work)?);
+        }
+        for (id, listener) in listeners.into_iter().enumerate() {
+            let mine = take_share(&mut upstreams, id, shared.config.shards);
+            let (shared, finished) = (shared.clone(), finished.clone());
+            let work = move || async move {
+                start_upstreams(&shared, mine);
+                let result = Shard::new(id, shared.clone(), listener)?.run().await;
+                finished.fetch_add(1, Relaxed);
+                wait_for_shards(&shared, &finished).await;
+                result.context("the shard cannot go on")
+            };
+            threads.push(spawn(format!("shard-{id}"), work)?);
+        }
+        if let Some(listener) = admin {
+            let shared = shared.clone();
+            // It answers to the end; nobody waits for it.
+            spawn("admin".into(), move || admin::serve(listener, shared))?;
+        }
+        runtime()?.block_on(wait_for_end(&shared, &threads))?;
+        for thread in threads {
+            thread.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// Raises the soft file limit to the hard one; returns what it is then.
+fn raise_file_limit() -> usize {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+    {
+        tracing::warn!(%error, "the file limit cannot be raised");
+    }
+    getrlimit(Resource::Nofile).current.map_or(1 << 20, |limit| limit as usize)
+}
+
+fn topics(config: &Config, senders: Vec<UnboundedSender<Demand>>) -> Topics {
+    let bounds = Bounds {
+        shards: config.shards,
+        topics_max: config.topics_max,
+        unproven_per_client: config.limits.unproven_names_per_ip as usize,
+    };
+    let capacity = |upstream: &Upstream| match upstream.source {
+        Source::Sim { .. } => Capacity { slots: config.topics_max, unproven: config.topics_max },
+        Source::Stream { .. } => {
+            let slots = upstream.connections * upstream.streams_per_connection;
+            Capacity { slots, unproven: slots * config.limits.unproven_percent as usize / 100 }
+        }
+    };
+    let capacities = config.upstreams.iter().map(capacity).collect();
+    let budget = Arc::new(Budget::new(config.log_bytes_max as usize));
+    // The receivers live as long as the upstream's task; at the end of the process nobody needs to know.
+    let tell = move |upstream: usize, demand| drop(senders[upstream].send(demand));
+    Topics::new(bounds, budget, capacities, route(config), Box::new(tell))
+}
+
+/// The first upstream whose patterns match carries a name. Symbols it is known not to have go nowhere.
+fn route(config: &Config) -> crate::fanout::topics::Route {
+    let strict = config.strict;
+    let upstreams = config.upstreams.clone();
+    let sims: Vec<Option<Mutex<Sim>>> =
+        upstreams.iter().map(|upstream| new_sim(&upstream.source, 0).map(Mutex::new)).collect();
+    Box::new(move |name| {
+        let Some(at) = upstreams.iter().position(|upstream| upstream.takes(name)) else { return Routed::Refused };
+        let symbol = name.split('@').next().unwrap_or_default();
+        let known = match (&sims[at], &upstreams[at].symbols) {
+            (Some(sim), _) => sim.lock().expect("a panic ends the process").knows(name),
+            (None, Some(symbols)) => name.starts_with('!') || symbols.iter().any(|known| known == symbol),
+            (None, None) => true,
+        };
+        match (known, strict) {
+            (true, _) => Routed::To(at),
+            (false, false) => Routed::Nowhere,
+            (false, true) => Routed::Refused,
+        }
+    })
+}
+
+fn new_sim(source: &Source, start_ms: u64) -> Option<Sim> {
+    let Source::Sim { seed, full } = source else { return None };
+    Some(Sim::new(*seed, if *full { Fields::Full } else { Fields::Document }, start_ms))
+}
+
+fn take_share<T>(upstreams: &mut Vec<(usize, T)>, part: usize, parts: usize) -> Vec<(usize, T)> {
+    upstreams.extract_if(.., |(at, _)| *at % parts == part).collect()
+}
+
+fn start_upstreams(shared: &Arc<Shared>, upstreams: Vec<(usize, UnboundedReceiver<Demand>)>) {
+    for (at, demand) in upstreams {
+        let ingest = Ingest::new(shared.clone(), at);
+        match new_sim(&shared.config.upstreams[at].source, shared.clock.calendar_ms()) {
+            Some(sim) => drop(tokio::task::spawn_local(sim::run(sim, ingest, demand))),
+            None => feed::start(shared.clone(), at, ingest, demand),
+        }
+    }
+}
+
+async fn wait_for_shards(shared: &Shared, finished: &AtomicUsize) {
+    while finished.load(Relaxed) < shared.shards.len() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build().context("cannot start the runtime")
+}
+
+/// A thread with a runtime of its own, and the tasks that never leave it.
+fn spawn<F, W>(name: String, work: W) -> anyhow::Result<JoinHandle<anyhow::Result<()>>>
+where
+    W: FnOnce() -> F + Send + 'static,
+    F: Future<Output = anyhow::Result<()>>,
+{
+    let start = move || {
+        let runtime = runtime()?;
+        LocalSet::new().block_on(&runtime, work())
+    };
+    std::thread::Builder::new().name(name).spawn(start).context("cannot start a thread")
+}
+
+/// Waits for a signal, has everybody told, and waits for them. A second signal does not wait.
+async fn wait_for_end(shared: &Shared, threads: &[JoinHandle<anyhow::Result<()>>]) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut look = tokio::time::interval(Duration::from_millis(50));
+    loop {
+        tokio::select! {
+            name = either(&mut terminate, &mut interrupt) => {
+                if shared.is_draining() {
+                    tracing::warn!(signal = name, "second signal, exiting at once");
+                    std::process::exit(130);
+                }
+                let connections = shared.admission.connections();
+                tracing::info!(signal = name, connections, drain = ?shared.config.drain, "stopping");
+                shared.drain();
+            }
+            _ = look.tick() => {
+                if threads.iter().any(JoinHandle::is_finished) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+async fn either(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
+}

@@ -1,0 +1,214 @@
+//! From a venue's message to its channel's log, and the news to the shards that want it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use super::shared::Shared;
+use crate::fanout::channel::{Channel, Condition};
+use crate::fanout::kind::Kind;
+use crate::fanout::log::Appender;
+use crate::fanout::topics::Demand;
+use crate::metrics::{Stages, UpstreamCounters};
+
+/// The channels of one upstream, and their only writer.
+pub struct Ingest {
+    shared: Arc<Shared>,
+    upstream: usize,
+    names: HashMap<Box<str>, u32, RandomState>,
+    entries: HashMap<u32, Entry, RandomState>,
+    /// Shards with news since the last flush, a bit for each.
+    told: u64,
+    stages: Stages,
+}
+
+struct Entry {
+    channel: Arc<Channel>,
+    appender: Appender,
+    /// It has had data.
+    proven: bool,
+    /// Nothing came since it was subscribed upstream.
+    fresh: bool,
+    /// When its connection was lost, if it is.
+    lost_ns: Option<u64>,
+}
+
+impl Ingest {
+    pub fn new(shared: Arc<Shared>, upstream: usize) -> Ingest {
+        Ingest {
+            shared,
+            upstream,
+            names: HashMap::default(),
+            entries: HashMap::default(),
+            told: 0,
+            stages: Stages::default(),
+        }
+    }
+
+    pub fn counters(&self) -> &UpstreamCounters {
+        &self.shared.metrics.upstreams[self.upstream].counters
+    }
+
+    pub fn now_ns(&self) -> u64 {
+        self.shared.clock.now_ns()
+    }
+
+    pub fn calendar_ms(&self) -> u64 {
+        self.shared.clock.calendar_ms()
+    }
+
+    /// Takes what the shards want or do not want any more; says which name that is about.
+    pub fn demand(&mut self, demand: Demand) -> Option<(u32, Arc<Channel>, bool)> {
+        match demand {
+            Demand::Want { channel, appender } => {
+                let id = channel.id;
+                if let Some(appender) = appender {
+                    let entry =
+                        Entry { channel: channel.clone(), appender, proven: false, fresh: true, lost_ns: None };
+                    self.names.insert(channel.name.clone(), id);
+                    self.entries.insert(id, entry);
+                }
+                self.entries.get_mut(&id)?.appender.set_unwatched(false);
+                self.counters().streams.set(self.entries.len() as u64);
+                Some((id, channel, true))
+            }
+            Demand::Unwant { id } => {
+                let entry = self.entries.get_mut(&id)?;
+                entry.appender.set_unwatched(true);
+                Some((id, entry.channel.clone(), false))
+            }
+        }
+    }
+
+    /// One message of a venue. Returns the channel's number if we hold it.
+    pub fn frame(&mut self, name: &str, payload: &[u8], closed_candle: bool, read_ns: u64) -> Option<u32> {
+        let Some(id) = self.find(name) else {
+            self.counters().unknown.one();
+            return None;
+        };
+        let entry = self.entries.get_mut(&id)?;
+        if !std::mem::replace(&mut entry.proven, true) {
+            self.shared.topics.prove(id);
+        }
+        let counters = &self.shared.metrics.upstreams[self.upstream].counters;
+        let unchanged = std::mem::take(&mut entry.fresh)
+            && entry.channel.kind != Kind::Event
+            && entry.appender.newest_is(payload);
+        if entry.lost_ns.take().is_some() {
+            entry.channel.set_condition(Condition::Live);
+        } else if unchanged {
+            counters.repeated.one();
+            return Some(id);
+        }
+        if unchanged {
+            // Said once already; but that the channel is live again is news.
+            counters.repeated.one();
+        } else if closed_candle {
+            entry.appender.append_closed(payload, read_ns);
+        } else {
+            entry.appender.append(payload, read_ns);
+        }
+        counters.published.one();
+        counters.bytes.add(payload.len() as u64);
+        let channel = entry.channel.clone();
+        self.post(&channel);
+        self.stages.published.saturating_record(self.shared.clock.now_ns().saturating_sub(read_ns));
+        Some(id)
+    }
+
+    /// The kind decides how a venue's message is read.
+    pub fn kind(&self, name: &str) -> Option<Kind> {
+        let id = self.find(name)?;
+        self.entries.get(&id).map(|entry| entry.channel.kind)
+    }
+
+    /// Wakes the shards that were told something, once each.
+    pub fn flush(&mut self) {
+        let mut told = std::mem::take(&mut self.told);
+        while told != 0 {
+            let post = &self.shared.shards[told.trailing_zeros() as usize];
+            told &= told - 1;
+            if post.doorbell.ring() {
+                post.notify.notify_one();
+            }
+        }
+    }
+
+    /// The connection that brought it is gone.
+    pub fn lost(&mut self, id: u32) {
+        let now_ns = self.now_ns();
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        entry.fresh = true;
+        if entry.proven && entry.lost_ns.is_none() {
+            entry.lost_ns = Some(now_ns);
+            entry.channel.set_condition(Condition::Recovering);
+            let channel = entry.channel.clone();
+            self.counters().gaps.one();
+            self.post(&channel);
+        }
+    }
+
+    /// The upstream let it go after its linger.
+    pub fn released(&mut self, id: u32) {
+        if self.shared.topics.let_go(id)
+            && let Some(entry) = self.entries.remove(&id)
+        {
+            self.names.remove(&entry.channel.name);
+            self.counters().streams.set(self.entries.len() as u64);
+        }
+    }
+
+    /// The upstream does not carry it (any more), though somebody wants it.
+    pub fn gave_up(&mut self, id: u32) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.fresh = true;
+            self.shared.topics.gave_up(id);
+        }
+    }
+
+    /// Once a second: what is lost for too long is stale, and idle logs let go of old frames.
+    pub fn tick(&mut self) {
+        let now_ns = self.now_ns();
+        let stale_ns = self.shared.config.stale_after.as_nanos() as u64;
+        let mut changed = Vec::new();
+        let mut lost = 0;
+        for entry in self.entries.values_mut() {
+            entry.appender.trim(now_ns);
+            let Some(since) = entry.lost_ns else { continue };
+            lost += 1;
+            if now_ns.saturating_sub(since) >= stale_ns && entry.channel.set_condition(Condition::Stale) {
+                // Whoever subscribes now waits for a live frame.
+                entry.appender.end_epoch();
+                changed.push(entry.channel.clone());
+            }
+        }
+        for channel in changed {
+            self.post(&channel);
+        }
+        self.flush();
+        self.counters().stale.set(lost);
+        self.shared.topics.budget().adjust();
+        self.shared.metrics.upstreams[self.upstream].hand_over(&mut self.stages);
+    }
+
+    /// Venues spell names as they were asked for; some answer in another case.
+    fn find(&self, name: &str) -> Option<u32> {
+        if let Some(id) = self.names.get(name) {
+            return Some(*id);
+        }
+        let (symbol, rest) = name.split_at(name.find('@')?);
+        let canonical = symbol.to_lowercase() + rest;
+        self.names.get(canonical.as_str()).copied()
+    }
+
+    fn post(&mut self, channel: &Channel) {
+        let mut shards = channel.interest.mask();
+        self.told |= shards;
+        while shards != 0 {
+            let shard = shards.trailing_zeros() as usize;
+            shards &= shards - 1;
+            self.shared.shards[shard].doorbell.post(channel.news(shard), channel.id);
+        }
+    }
+}
