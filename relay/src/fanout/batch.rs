@@ -14,6 +14,8 @@ pub struct Batch {
     count: u32,
     raw: Form,
     combined: Form,
+    /// The wrapper of the combined form.
+    prefix: Vec<u8>,
     /// When the bytes of each frame were read from the venue.
     stamps: Vec<u64>,
     /// Frames whose first write has been reported.
@@ -39,7 +41,7 @@ pub struct Stretch<'a> {
 
 impl Batch {
     /// Starts over at `start`, in the forms wanted.
-    pub fn begin(&mut self, start: Seq, raw: bool, combined: bool) {
+    pub fn begin(&mut self, start: Seq, name: &str, raw: bool, combined: bool) {
         self.start = start;
         self.count = 0;
         self.reported = 0;
@@ -47,6 +49,10 @@ impl Batch {
         self.cut = None;
         self.raw.begin(raw);
         self.combined.begin(combined);
+        self.prefix.clear();
+        if combined {
+            wrap::prefix(name, &mut self.prefix);
+        }
     }
 
     pub fn start(&self) -> Seq {
@@ -62,7 +68,7 @@ impl Batch {
     }
 
     /// Takes what the log has from the cursor on, as far as a batch may reach. True if the batch grew.
-    pub fn extend(&mut self, cursor: &mut Cursor, name: &str) -> bool {
+    pub fn extend(&mut self, cursor: &mut Cursor) -> bool {
         let before = self.count;
         while !self.is_full() {
             let Some(record) = cursor.next() else { break };
@@ -72,7 +78,7 @@ impl Batch {
                 self.raw.ends.push(self.raw.bytes.len() as u32);
             }
             if self.combined.wanted {
-                wrap::frame(name, record.payload, &mut self.combined.bytes);
+                wrap::frame(&self.prefix, record.payload, &mut self.combined.bytes);
                 self.combined.ends.push(self.combined.bytes.len() as u32);
             }
             self.stamps.push(record.stamp_ns);

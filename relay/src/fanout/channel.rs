@@ -6,6 +6,7 @@ use crate::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use super::kind::Kind;
 use super::log::Log;
 use super::wake::{Flag, Interest};
+use crate::wire::stream::notice::StreamState;
 
 /// What clients subscribe to; shared by the shards and by the feed that fills it.
 pub struct Channel {
@@ -21,14 +22,6 @@ pub struct Channel {
     condition: AtomicU8,
 }
 
-/// Whether what the channel gives can be trusted to be current.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Condition {
-    Live,
-    Recovering,
-    Stale,
-}
-
 impl Channel {
     pub fn new(id: u32, name: &str, kind: Kind, log: Arc<Log>, shards: usize) -> Channel {
         let news = (0..shards).map(|_| Flag::new()).collect();
@@ -39,26 +32,16 @@ impl Channel {
         &self.news[shard]
     }
 
-    pub fn condition(&self) -> Condition {
+    pub fn condition(&self) -> StreamState {
         match self.condition.load(Relaxed) {
-            0 => Condition::Live,
-            1 => Condition::Recovering,
-            _ => Condition::Stale,
+            0 => StreamState::Live,
+            1 => StreamState::Recovering,
+            _ => StreamState::Stale,
         }
     }
 
     /// Says how the data stands; true if that is a change, which the caller then posts as news.
-    pub fn set_condition(&self, condition: Condition) -> bool {
+    pub fn set_condition(&self, condition: StreamState) -> bool {
         self.condition.swap(condition as u8, Relaxed) != condition as u8
-    }
-}
-
-impl Condition {
-    pub fn name(self) -> &'static str {
-        match self {
-            Condition::Live => "live",
-            Condition::Recovering => "recovering",
-            Condition::Stale => "stale",
-        }
     }
 }

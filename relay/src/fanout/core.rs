@@ -9,13 +9,14 @@ use bytes::Bytes;
 use hashbrown_map::NameMap;
 
 use super::batch::Batch;
-use super::channel::{Channel, Condition};
+use super::channel::Channel;
 use super::log::{Cursor, Seq};
 use super::session::{BEHIND, BLOCKED, COMBINED, ENDING, Held, NOTICES, QUEUED, Session};
 use super::slab::{Slab, Slot};
 use super::stats::Stats;
 use crate::sync::Arc;
-use crate::wire::stream::notice;
+use crate::wire::stream::notice::{Notice, StreamState};
+use crate::wire::ws::encode::{self, Opcode};
 
 mod hashbrown_map {
     /// Names to channels; the hash is seeded, so that nobody can choose names that collide.
@@ -80,7 +81,7 @@ pub(super) struct Local {
     pub next: usize,
     pub left: usize,
     pub active: bool,
-    condition: Condition,
+    condition: StreamState,
     /// The frame somebody was last cut in while served alone.
     pub cut: Option<(Seq, bool, Bytes)>,
 }
@@ -374,7 +375,7 @@ impl<C> Fanout<C> {
         if self.locals[id].is_some() {
             return None;
         }
-        channel.interest.add(self.shard);
+        channel.interest.add(self.shard as u32);
         channel.news(self.shard).take();
         // From here on every frame is told to us; what came before is read from the log.
         let position = channel.log.subscribe_position();
@@ -432,7 +433,7 @@ impl<C> Fanout<C> {
             back.index = held.index;
         }
         if local.subscribers.is_empty() {
-            local.channel.interest.remove(self.shard);
+            local.channel.interest.remove(self.shard as u32);
             let local = self.locals[held.channel as usize].take().expect("it was just there");
             self.spare.extend(local.batch);
             self.names.remove(&local.channel.name);
@@ -452,7 +453,7 @@ impl<C> Fanout<C> {
         }
     }
 
-    fn tell_condition(&mut self, id: u32, condition: Condition) {
+    fn tell_condition(&mut self, id: u32, state: StreamState) {
         let Some(local) = self.local(id) else { return };
         let sessions = &self.sessions;
         let asked = |slot: &Slot| sessions.get(*slot).is_some_and(|session| session.is(NOTICES));
@@ -465,7 +466,10 @@ impl<C> Fanout<C> {
         for slot in slots {
             let combined = self.sessions.get(slot).is_some_and(|session| session.is(COMBINED));
             let mut frame = Vec::new();
-            notice::frame(&name, self.now_ms, condition.name(), 0, head, head, combined, &mut frame);
+            let notice = Notice { time_ms: self.now_ms, stream: &name, state, skipped: 0, from: head, to: head };
+            let mut text = Vec::new();
+            notice.write(combined, &mut text);
+            encode::frame(Opcode::Text, &text, &mut frame);
             self.tell(slot, &frame);
         }
     }

@@ -14,13 +14,16 @@ use super::log::{Log, Seq};
 use super::session::{BEHIND, BLOCKED, COMBINED, ENDING, Held, NOTICES, QUEUED};
 use super::slab::Slot;
 use crate::limits::SERVE_BYTES_MAX;
-use crate::wire::stream::{notice, wrap};
+use crate::wire::stream::notice::Notice;
+use crate::wire::stream::wrap;
 use crate::wire::ws::encode;
 
 /// Frames composed for one session.
 #[derive(Default)]
 pub(super) struct Scratch {
     bytes: Vec<u8>,
+    /// A notice, or a wrapper's prefix.
+    text: Vec<u8>,
     helpings: Vec<Helping>,
 }
 
@@ -279,13 +282,23 @@ impl Scratch {
     fn push(&mut self, held: Held, channel: &Channel, position: &mut Seq, seq: Seq, payload: &[u8], wish: Wish) {
         let skipped = seq - *position;
         if skipped > 0 && wish.notices {
-            let condition = channel.condition().name();
-            let (from, to) = (*position, seq - 1);
-            notice::frame(&channel.name, wish.now_ms, condition, skipped, from, to, wish.combined, &mut self.bytes);
+            let notice = Notice {
+                time_ms: wish.now_ms,
+                stream: &channel.name,
+                state: channel.condition(),
+                skipped,
+                from: *position,
+                to: seq - 1,
+            };
+            self.text.clear();
+            notice.write(wish.combined, &mut self.text);
+            encode::frame(encode::Opcode::Text, &self.text, &mut self.bytes);
             self.helpings.push(Helping { held, end: self.bytes.len(), position: seq, notice: true });
         }
         if wish.combined {
-            wrap::frame(&channel.name, payload, &mut self.bytes);
+            self.text.clear();
+            wrap::prefix(&channel.name, &mut self.text);
+            wrap::frame(&self.text, payload, &mut self.bytes);
         } else {
             encode::frame(encode::Opcode::Text, payload, &mut self.bytes);
         }

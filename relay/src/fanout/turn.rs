@@ -225,11 +225,11 @@ impl Local {
         if self.batch.is_none() {
             let mut batch = spare.pop().unwrap_or_default();
             let combined = self.combined_count as usize;
-            batch.begin(self.tail.position(), combined < self.subscribers.len(), combined > 0);
+            batch.begin(self.tail.position(), &self.channel.name, combined < self.subscribers.len(), combined > 0);
             self.batch = Some(batch);
         }
         let batch = self.batch.as_deref_mut().expect("it was just made");
-        if batch.extend(&mut self.tail, &self.channel.name) {
+        if batch.extend(&mut self.tail) {
             // Those who were visited already get what is new by another round.
             self.left = self.subscribers.len();
         }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::shared::Shared;
-use crate::fanout::channel::{Channel, Condition};
+use crate::fanout::channel::Channel;
 use crate::fanout::kind::Kind;
 use crate::fanout::log::Appender;
 use crate::fanout::topics::Demand;
 use crate::metrics::{Stages, UpstreamCounters};
+use crate::wire::stream::notice::StreamState;
 
 /// The channels of one upstream, and their only writer.
 pub struct Ingest {
@@ -96,7 +97,7 @@ impl Ingest {
             && entry.channel.kind != Kind::Event
             && entry.appender.newest_is(payload);
         if entry.lost_ns.take().is_some() {
-            entry.channel.set_condition(Condition::Live);
+            entry.channel.set_condition(StreamState::Live);
         } else if unchanged {
             counters.repeated.one();
             return Some(id);
@@ -142,7 +143,7 @@ impl Ingest {
         entry.fresh = true;
         if entry.proven && entry.lost_ns.is_none() {
             entry.lost_ns = Some(now_ns);
-            entry.channel.set_condition(Condition::Recovering);
+            entry.channel.set_condition(StreamState::Recovering);
             let channel = entry.channel.clone();
             self.counters().gaps.one();
             self.post(&channel);
@@ -177,7 +178,7 @@ impl Ingest {
             entry.appender.trim(now_ns);
             let Some(since) = entry.lost_ns else { continue };
             lost += 1;
-            if now_ns.saturating_sub(since) >= stale_ns && entry.channel.set_condition(Condition::Stale) {
+            if now_ns.saturating_sub(since) >= stale_ns && entry.channel.set_condition(StreamState::Stale) {
                 // Whoever subscribes now waits for a live frame.
                 entry.appender.end_epoch();
                 changed.push(entry.channel.clone());

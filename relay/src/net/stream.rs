@@ -15,8 +15,8 @@ use crate::wire::stream::reply;
 use crate::wire::ws::encode::{self, Opcode};
 
 /// Error code of everything there is no room for.
-const NO_ROOM: i64 = 4;
-const INVALID: i64 = 2;
+const NO_ROOM: i32 = 4;
+const INVALID: i32 = 2;
 
 /// Why a list of names was not subscribed; nothing of it was.
 enum NotSubscribed {
@@ -40,8 +40,7 @@ impl Shard {
     }
 
     pub(super) fn refuse_binary(&mut self, slot: Slot) {
-        let reject = command::not_json();
-        self.reject(slot, &reject);
+        self.reject(slot, &Reject::binary());
     }
 
     /// The names of the URL. The good ones are subscribed; one error names the bad.
@@ -55,29 +54,28 @@ impl Shard {
             }
         }
         if !bad.is_empty() {
-            let msg = format!("Invalid request: invalid stream: {}", bad.join(", "));
-            self.reject(slot, &Reject { code: INVALID, msg, id: None });
+            self.reject(slot, &Reject::invalid_streams_in_url(bad));
         }
         if let Some((_, why)) = refused.first() {
             let names: Vec<&str> = refused.iter().map(|(name, _)| *name).collect();
             let msg = format!("{why}: {}", names.join(", "));
-            self.reject(slot, &Reject { code: NO_ROOM, msg, id: None });
+            self.reject(slot, &Reject::new(NO_ROOM, msg, None));
         }
     }
 
     fn carry_out(&mut self, slot: Slot, id: Id, command: Command) {
-        let mut text = String::new();
+        let mut text = Vec::new();
         match command {
             Command::Subscribe(names) => match self.subscribe_told(slot, &names, &id) {
                 Ok(()) => return,
                 Err(NotSubscribed::TooMany) => {
                     self.shared.metrics.shards[self.id].counters.refused_subscriptions.one();
-                    self.reject(slot, &Reject { code: NO_ROOM, msg: "Too many subscriptions".into(), id: Some(id) });
+                    self.reject(slot, &Reject::too_many_subscriptions(Some(id)));
                     return self.too_many_subscriptions(slot);
                 }
                 Err(NotSubscribed::Refused(why)) => {
                     let code = if why == Refused::NoUpstream { INVALID } else { NO_ROOM };
-                    return self.reject(slot, &Reject { code, msg: why.to_string(), id: Some(id) });
+                    return self.reject(slot, &Reject::new(code, why.to_string(), Some(id)));
                 }
             },
             Command::Unsubscribe(names) => {
@@ -85,16 +83,16 @@ impl Shard {
                     self.fanout.unsubscribe(slot, name);
                 }
                 self.release();
-                reply::done(&id, &mut text);
+                reply::ok(&id, &mut text);
             }
-            Command::List => reply::list(&self.fanout.list(slot), &id, &mut text),
+            Command::List => reply::list(self.fanout.list(slot), &id, &mut text),
             Command::SetCombined(combined) => {
                 self.fanout.set_combined(slot, combined);
-                reply::done(&id, &mut text);
+                reply::ok(&id, &mut text);
             }
             Command::GetCombined => {
                 let combined = self.fanout.session(slot).is_some_and(|session| session.is_combined());
-                reply::flag(combined, &id, &mut text);
+                reply::property(combined, &id, &mut text);
             }
         }
         self.say(slot, &text);
@@ -104,8 +102,8 @@ impl Shard {
     /// what is told goes before data.
     fn subscribe_told(&mut self, slot: Slot, names: &[Name], id: &Id) -> Result<(), NotSubscribed> {
         self.subscribe(slot, names)?;
-        let mut text = String::new();
-        reply::done(id, &mut text);
+        let mut text = Vec::new();
+        reply::ok(id, &mut text);
         self.say(slot, &text);
         Ok(())
     }
@@ -175,14 +173,14 @@ impl Shard {
 
     fn reject(&mut self, slot: Slot, reject: &Reject) {
         self.shared.metrics.shards[self.id].counters.command_errors.one();
-        let mut text = String::new();
-        reply::error(reject, &mut text);
+        let mut text = Vec::new();
+        reject.write(&mut text);
         self.say(slot, &text);
     }
 
-    fn say(&mut self, slot: Slot, text: &str) {
+    fn say(&mut self, slot: Slot, text: &[u8]) {
         let mut frame = Vec::with_capacity(text.len() + 10);
-        encode::frame(Opcode::Text, text.as_bytes(), &mut frame);
+        encode::frame(Opcode::Text, text, &mut frame);
         self.fanout.tell(slot, &frame);
     }
 }

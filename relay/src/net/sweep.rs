@@ -129,7 +129,9 @@ impl Shard {
             let Some(session) = self.fanout.session(slot) else { continue };
             if session.conn.stage == Stage::Open && session.conn.dialect == super::conn::Dialect::Stream {
                 let mut frame = Vec::new();
-                notice::shutdown_frame(now_ms, session.is_combined(), &mut frame);
+                let mut text = Vec::new();
+                notice::server_shutdown(now_ms, session.is_combined(), &mut text);
+                encode::frame(Opcode::Text, &text, &mut frame);
                 self.fanout.tell(slot, &frame);
             }
         }

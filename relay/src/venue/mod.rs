@@ -1,4 +1,7 @@
 //! What venues send and want: decoding, subscribing, limits, and the built-in venue.
 
+pub mod backoff;
 pub mod decimal;
+pub mod governor;
+pub mod manager;
 pub mod sim;

@@ -1,0 +1,69 @@
+//! What the manager and the one who drives it say to each other.
+
+/// The caller's number for a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicId(pub u32);
+
+/// One life of one connection. What an earlier life still has to say is ignored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Conn {
+    pub index: usize,
+    pub life: u32,
+}
+
+/// Why a connection ended, or did not begin.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Loss {
+    #[error("not connected: {0}")]
+    NotConnected(String),
+    #[error("closed by the venue: {code} {reason:?}")]
+    Closed { code: u16, reason: String },
+    #[error("broken: {0}")]
+    Broken(String),
+    #[error("no reply to a request in time")]
+    NoReply,
+    #[error("silent, also after a ping")]
+    Silent,
+    #[error("the venue announced its shutdown")]
+    Shutdown,
+}
+
+/// The venue's answer to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply<'a> {
+    Ok,
+    Error { code: i64, msg: &'a str },
+}
+
+/// What the caller has to do, or to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    Dial { conn: Conn },
+    /// A text message.
+    Send { conn: Conn, text: String },
+    Ping { conn: Conn },
+    Pong { conn: Conn, payload: Vec<u8> },
+    /// Nothing of this connection matters any more, whether it still lives or not.
+    Close { conn: Conn },
+    /// The connection is lost and dialled again after `retry_ms` if it is still needed then.
+    Down { conn: Conn, why: Loss, retry_ms: u64 },
+    /// Something due had to wait for the message limit.
+    Governed { conn: Conn },
+    /// The venue takes fewer streams on this connection than configured.
+    Learned { conn: Conn, streams: usize },
+
+    /// Data came, for the first time or again.
+    Live(TopicId),
+    /// The stream was live and its connection is gone: data will be missing.
+    Lost(TopicId),
+    /// Lost for long, or without data for longer than is usual.
+    Stale(TopicId),
+    /// Nothing holds it upstream any more; its number is free.
+    Released(TopicId),
+    /// Silent since it was asked for. It is no longer wanted unless wanted again; its number is free after that.
+    GaveUp(TopicId),
+    /// The venue does not take this name; its number is free.
+    Refused { id: TopicId, msg: String },
+    /// All slots are taken. It stays queued as long as it is wanted.
+    NoRoom(TopicId),
+}

@@ -1,0 +1,193 @@
+//! One connection of the upstream, over all its lives.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::request::Method;
+use super::{Conn, Settings, TopicId};
+use crate::venue::backoff::Backoff;
+use crate::venue::governor::Governor;
+
+/// Messages of each window that only PONGs may use: an unanswered ping costs the connection.
+pub(super) const PONG_RESERVE: usize = 1;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Nothing needs it.
+    Idle,
+    /// To be dialled, not before `not_before`.
+    Waiting,
+    Dialing,
+    Open,
+}
+
+#[derive(Debug)]
+pub(super) struct Request {
+    pub method: Method,
+    pub topics: Vec<TopicId>,
+    pub sent_at: u64,
+}
+
+pub(super) struct Link {
+    pub life: u32,
+    pub phase: Phase,
+    pub not_before: u64,
+    pub opened_at: u64,
+    pub backoff: Backoff,
+
+    /// Streams it may hold: as configured, until the venue says otherwise.
+    pub capacity: usize,
+    pub is_capacity_learned: bool,
+    /// The topics that occupy its slots.
+    pub members: BTreeSet<TopicId>,
+
+    /// To subscribe at `fresh_at`, or as soon as they fill a request.
+    pub fresh: Vec<TopicId>,
+    pub fresh_at: u64,
+    pub parting: Vec<TopicId>,
+    pub parting_at: u64,
+    /// Parts of a refused request, to be tried on their own.
+    pub parts: VecDeque<(Method, Vec<TopicId>)>,
+    /// Unanswered, by request id.
+    pub requests: BTreeMap<u64, Request>,
+    pub request_id: u64,
+
+    pub messages: Governor,
+    pub is_governed: bool,
+    pub heard_at: u64,
+    pub pinged_at: Option<u64>,
+    /// The newest unanswered ping; older ones need no answer (RFC 6455 section 5.5.3).
+    pub pong: Option<Vec<u8>>,
+}
+
+impl Link {
+    pub fn new(settings: &Settings, seed: u64) -> Self {
+        Self {
+            life: 0,
+            phase: Phase::Idle,
+            not_before: 0,
+            opened_at: 0,
+            backoff: Backoff::new(settings.backoff.clone(), seed),
+            capacity: settings.streams_per_connection,
+            is_capacity_learned: false,
+            members: BTreeSet::new(),
+            fresh: Vec::new(),
+            fresh_at: u64::MAX,
+            parting: Vec::new(),
+            parting_at: u64::MAX,
+            parts: VecDeque::new(),
+            requests: BTreeMap::new(),
+            request_id: 0,
+            messages: Self::governor(settings),
+            is_governed: false,
+            heard_at: 0,
+            pinged_at: None,
+            pong: None,
+        }
+    }
+
+    pub fn conn(&self, index: usize) -> Conn {
+        Conn { index, life: self.life }
+    }
+
+    pub fn is_up(&self) -> bool {
+        matches!(self.phase, Phase::Dialing | Phase::Open)
+    }
+
+    pub fn has_room(&self) -> bool {
+        self.members.len() < self.capacity
+    }
+
+    /// Slots that are about to become free.
+    pub fn leaving_count(&self) -> usize {
+        let unsubscribing = |method: Method| method == Method::Unsubscribe;
+        let parts = self.parts.iter().filter(|part| unsubscribing(part.0)).map(|part| part.1.len());
+        let asked = self.requests.values().filter(|asked| unsubscribing(asked.method)).map(|asked| asked.topics.len());
+        self.parting.len() + parts.sum::<usize>() + asked.sum::<usize>()
+    }
+
+    pub fn open(&mut self, settings: &Settings, now: u64) {
+        self.phase = Phase::Open;
+        self.opened_at = now;
+        self.heard_at = now;
+        self.request_id = 0;
+        self.messages = Self::governor(settings);
+    }
+
+    /// Ends this life. What it had to send and to wait for is void.
+    pub fn end_life(&mut self, settings: &Settings, phase: Phase, now: u64) {
+        if self.phase == Phase::Open && now - self.opened_at >= settings.healthy_ms {
+            self.backoff.healthy();
+        }
+        self.phase = phase;
+        self.fresh.clear();
+        self.parting.clear();
+        self.parts.clear();
+        self.requests.clear();
+        self.is_governed = false;
+        self.pinged_at = None;
+        self.pong = None;
+    }
+
+    /// Takes the topic out of what is still to be sent.
+    pub fn forget(&mut self, id: TopicId) {
+        self.fresh.retain(|&other| other != id);
+        self.parting.retain(|&other| other != id);
+        for (_, topics) in &mut self.parts {
+            topics.retain(|&other| other != id);
+        }
+        self.parts.retain(|(_, topics)| !topics.is_empty());
+    }
+
+    /// When the oldest request, or else the ping, proves the connection dead.
+    pub fn dead_at(&self, settings: &Settings) -> u64 {
+        let reply = self.requests.values().next().map_or(u64::MAX, |asked| asked.sent_at + settings.reply_ms);
+        let pong = self.pinged_at.map_or(u64::MAX, |at| at + settings.ping_reply_ms);
+        reply.min(pong)
+    }
+
+    pub fn ping_at(&self, settings: &Settings) -> u64 {
+        if self.pinged_at.is_some() { u64::MAX } else { self.heard_at + settings.quiet_ms }
+    }
+
+    pub fn subscribe_at(&self, settings: &Settings, now: u64) -> u64 {
+        if self.fresh.is_empty() {
+            return u64::MAX;
+        }
+        if self.fresh.len() >= settings.names_per_request { now } else { self.fresh_at }
+    }
+
+    pub fn unsubscribe_at(&self, settings: &Settings, now: u64) -> u64 {
+        if self.parting.is_empty() {
+            return u64::MAX;
+        }
+        if self.parting.len() >= settings.names_per_request { now } else { self.parting_at }
+    }
+
+    /// When it has a message to send, the limit aside. PONGs are apart.
+    pub fn message_at(&self, settings: &Settings, now: u64) -> u64 {
+        if !self.parts.is_empty() {
+            return now;
+        }
+        let requests = self.subscribe_at(settings, now).min(self.unsubscribe_at(settings, now));
+        requests.min(self.ping_at(settings))
+    }
+
+    pub fn next_due(&self, settings: &Settings, connect_at: u64, now: u64) -> u64 {
+        match self.phase {
+            Phase::Idle | Phase::Dialing => u64::MAX,
+            Phase::Waiting => self.not_before.max(connect_at),
+            Phase::Open => {
+                let message_at = match self.message_at(settings, now) {
+                    u64::MAX => u64::MAX,
+                    at => at.max(self.messages.free_at(now, PONG_RESERVE)),
+                };
+                let pong_at = if self.pong.is_some() { self.messages.free_at(now, 0) } else { u64::MAX };
+                self.dead_at(settings).min(message_at).min(pong_at)
+            }
+        }
+    }
+
+    fn governor(settings: &Settings) -> Governor {
+        Governor::new(settings.messages_per_second, settings.message_window_ms)
+    }
+}

@@ -1,0 +1,107 @@
+//! What goes out on each connection, and when.
+
+use super::link::{PONG_RESERVE, Phase, Request};
+use super::request::{self, Method};
+use super::topic::Place;
+use super::{Action, Manager, TopicId};
+
+impl Manager {
+    pub(super) fn close_if_empty(&mut self, index: usize, now: u64) {
+        let link = &mut self.links[index];
+        if !link.members.is_empty() || link.phase == Phase::Idle {
+            return;
+        }
+        if link.is_up() {
+            self.actions.push_back(Action::Close { conn: link.conn(index) });
+        }
+        link.end_life(&self.settings, Phase::Idle, now);
+    }
+
+    pub(super) fn dial_if_due(&mut self, index: usize, now: u64) {
+        let link = &mut self.links[index];
+        if link.phase != Phase::Waiting || link.not_before > now || !self.connects.allows(now, 0) {
+            return;
+        }
+        self.connects.take(now);
+        link.phase = Phase::Dialing;
+        link.life += 1;
+        self.actions.push_back(Action::Dial { conn: link.conn(index) });
+    }
+
+    /// Sends what is due and allowed: what keeps the connection first, what frees slots before what takes them.
+    pub(super) fn send_due(&mut self, index: usize, now: u64) {
+        if self.links[index].phase != Phase::Open {
+            return;
+        }
+        self.send_pong(index, now);
+        while self.links[index].message_at(&self.settings, now) <= now {
+            let link = &mut self.links[index];
+            if !link.messages.allows(now, PONG_RESERVE) {
+                if !link.is_governed {
+                    link.is_governed = true;
+                    self.actions.push_back(Action::Governed { conn: link.conn(index) });
+                }
+                return;
+            }
+            self.send_next(index, now);
+        }
+        self.links[index].is_governed = false;
+    }
+
+    fn send_pong(&mut self, index: usize, now: u64) {
+        let link = &mut self.links[index];
+        if !link.messages.allows(now, 0) {
+            return;
+        }
+        if let Some(payload) = link.pong.take() {
+            link.messages.take(now);
+            self.actions.push_back(Action::Pong { conn: link.conn(index), payload });
+        }
+    }
+
+    fn send_next(&mut self, index: usize, now: u64) {
+        let settings = &self.settings;
+        let link = &mut self.links[index];
+        if link.ping_at(settings) <= now {
+            link.messages.take(now);
+            link.pinged_at = Some(now);
+            self.actions.push_back(Action::Ping { conn: link.conn(index) });
+            return;
+        }
+        let (method, topics) = if let Some(part) = link.parts.pop_front() {
+            part
+        } else if link.unsubscribe_at(settings, now) <= now {
+            let count = link.parting.len().min(settings.names_per_request);
+            (Method::Unsubscribe, link.parting.drain(..count).collect())
+        } else {
+            let count = link.fresh.len().min(settings.names_per_request);
+            (Method::Subscribe, link.fresh.drain(..count).collect())
+        };
+        self.request(index, method, topics, now);
+    }
+
+    fn request(&mut self, index: usize, method: Method, topics: Vec<TopicId>, now: u64) {
+        for &id in &topics {
+            let topic = self.topics.get_mut(&id).expect("a removed topic is not sent");
+            match method {
+                Method::Subscribe => {
+                    debug_assert_eq!(topic.place, Place::Ready(index), "only what has a slot is subscribed");
+                    topic.place = Place::Asked(index);
+                    self.age_from(id, now);
+                }
+                Method::Unsubscribe => {
+                    debug_assert_eq!(topic.place, Place::Parting(index), "only what nobody wants is unsubscribed");
+                    topic.place = Place::Leaving(index);
+                }
+            }
+            self.arm(id);
+        }
+        let link = &mut self.links[index];
+        link.messages.take(now);
+        link.request_id += 1;
+        let names = topics.iter().map(|id| &*self.topics[id].name);
+        let text = request::text(method, names, link.request_id);
+        self.actions.push_back(Action::Send { conn: link.conn(index), text });
+        link.requests.insert(link.request_id, Request { method, topics, sent_at: now });
+    }
+}
