@@ -2,13 +2,7 @@
 
 use std::time::Duration;
 
-/// The venue whose limits, pings, names and errors stream clients see (protocols bitzoom.md and binance.md).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Profile {
-    #[default]
-    Bitzoom,
-    Binance,
-}
+pub use crate::wire::stream::name::Profile;
 
 /// What a profile says where the configuration is silent.
 pub(super) struct Habits {

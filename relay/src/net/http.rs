@@ -28,7 +28,7 @@ use crate::wire::http::forwarded;
 use crate::wire::http::handshake;
 use crate::wire::http::ip::{IpKey, is_loopback};
 use crate::wire::http::target::Target;
-use crate::wire::stream::url::{self, Entry};
+use crate::wire::stream::url::{self, Entry, Url};
 
 /// What the HTTP tasks of one shard share.
 pub struct Http {
@@ -135,15 +135,15 @@ impl Http {
         }
         let profile = self.shared.config.profile;
         let (entry, dialect) = if path == "/echo" && self.shared.config.echo {
-            (Ok(Entry::Plain), Dialect::Echo)
+            (Ok(Url { entry: Entry::Plain, combined: false, notices: false }), Dialect::Echo)
         } else {
             (url::parse(&target, profile), Dialect::Stream)
         };
-        let entry = match entry {
-            Ok(Entry::NotStream) => {
+        let Url { entry, combined, notices } = match entry {
+            Ok(Url { entry: Entry::NotStream, .. }) => {
                 return text(StatusCode::NOT_FOUND, "Nothing is here. WebSocket: /ws, /ws/<stream>/<stream>, /stream?streams=<stream>/<stream>\n");
             }
-            Ok(entry) => entry,
+            Ok(url) => url,
             Err(error) => {
                 self.counters().refused_names.one();
                 return close_after(text(StatusCode::BAD_REQUEST, &format!("{error}\n")));
@@ -162,16 +162,14 @@ impl Http {
             self.counters().refused_origin.one();
             return close_after(text(StatusCode::FORBIDDEN, "This Origin is not on the list of edge.origins.\n"));
         }
-        let (combined, names, bad) = match entry {
-            Entry::Plain => (false, Vec::new(), Vec::new()),
-            Entry::Raw(names, bad) => (false, names, bad),
-            Entry::Combined(names, bad) => (true, names, bad),
+        let (names, bad) = match entry {
+            Entry::Plain | Entry::NotStream => (Vec::new(), Vec::new()),
+            Entry::Raw(names, bad) | Entry::Combined(names, bad) => (names, bad),
             Entry::ListenKey(_) => {
                 // User data streams come later; until then no key is valid.
                 self.counters().refused_listen_key.one();
                 return close_after(json(StatusCode::UNAUTHORIZED, r#"{"code":401,"msg":"Unauthorized"}"#));
             }
-            Entry::NotStream => (false, Vec::new(), Vec::new()),
         };
         let Some(mut ticket) = ticket.take() else {
             return self.refuse(StatusCode::BAD_REQUEST, "This connection has been upgraded already.\n");
@@ -183,7 +181,6 @@ impl Http {
             self.counters().refused_ip.one();
             return close_after(json(StatusCode::TOO_MANY_REQUESTS, r#"{"code":429,"msg":"Too many connections from this address"}"#));
         }
-        let notices = target.value("notices").is_some_and(|value| value == "1");
         let open = move |fd, early| Opening { fd, ticket, dialect, combined, notices, names, bad, early };
         let upgraded = hyper::upgrade::on(&mut request);
         tokio::task::spawn_local(take_back(self.clone(), upgraded, open));

@@ -3,7 +3,6 @@
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
-use super::clock::TICK_MS;
 use super::conn::{Dialect, Rate, Stage, slot_of};
 use super::shard::Shard;
 use crate::fanout::slab::Slot;
@@ -161,10 +160,5 @@ impl Shard {
         }
         let rate = session.conn.rate.get_or_insert_with(|| Box::new(Rate::new(limit as usize)));
         rate.allows(now_ms)
-    }
-
-    /// How long something of the configuration is, in ticks.
-    pub(super) fn elapsed_ms(&self, since: super::clock::Tick) -> u64 {
-        u64::from(self.tick.saturating_sub(since)) * TICK_MS
     }
 }

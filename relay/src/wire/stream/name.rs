@@ -7,9 +7,10 @@ use crate::fanout::kind::Kind;
 use crate::limits::NAME_BYTES_MAX;
 
 /// Whose rules a client gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
     /// A name of no known type is refused; upper-case symbols are the lower-case ones.
+    #[default]
     Bitzoom,
     /// Whatever looks like a name is acknowledged; upper-case symbols and unknown types stay silent.
     Binance,
