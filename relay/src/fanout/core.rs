@@ -224,13 +224,16 @@ impl<C> Fanout<C> {
         self.enqueue(slot);
     }
 
+    /// The answer to a ping. A client that takes nothing is owed only the answer to its newest.
     pub fn tell_pong(&mut self, slot: Slot, frame: &[u8]) {
         let now_ms = self.now_ms;
         let Some(session) = self.sessions.get_mut(slot) else { return };
         if session.is(ENDING) {
             return;
         }
-        session.owed(now_ms).push_pong(frame);
+        let blocked = session.is(BLOCKED);
+        let owed = session.owed(now_ms);
+        if blocked { owed.push_pong(frame) } else { owed.push(frame) }
         self.enqueue(slot);
     }
 
