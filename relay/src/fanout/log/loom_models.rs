@@ -11,7 +11,7 @@ const FRAMES: [&[u8]; 4] = [b"a", b"", b"bc", b"d"];
 
 fn explore(model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
+    builder.preemption_bound = Some(5);
     builder.check(model);
 }
 
