@@ -7,6 +7,7 @@
 pub mod limits;
 
 pub mod fanout;
+pub mod net;
 pub mod venue;
 pub mod wire;
 

@@ -27,7 +27,10 @@ impl World {
     }
 
     fn count(&self, wanted: impl Fn(&Action) -> bool) -> usize {
-        self.actions.iter().filter(|(_, action)| wanted(action)).count()
+        self.actions
+            .iter()
+            .filter(|(_, action)| wanted(action))
+            .count()
     }
 
     fn dials(&self) -> usize {
@@ -51,7 +54,11 @@ fn a_cold_start_of_a_thousand_names_takes_five_messages_at_once() {
     assert_eq!(world.dials(), 1);
     assert_eq!(world.sent.len(), 5);
     assert_eq!(world.sent[0].0, world.sent[4].0, "all at the same moment");
-    assert!(world.sent[0].2.starts_with(r#"{"method":"SUBSCRIBE","params":["s0@trade","s1@trade","#));
+    assert!(
+        world.sent[0]
+            .2
+            .starts_with(r#"{"method":"SUBSCRIBE","params":["s0@trade","s1@trade","#)
+    );
     assert!(world.sent[4].2.ends_with(r#""s999@trade"],"id":5}"#));
     world.run_for(1_000);
     world.check_all_live();
@@ -68,7 +75,10 @@ fn demand_is_gathered_and_dialled_meanwhile() {
     world.run_for(200);
     assert_eq!(world.sent.len(), 1);
     assert_eq!(world.sent[0].0, start + 100);
-    assert_eq!(world.sent[0].2, r#"{"method":"SUBSCRIBE","params":["a@trade","b@trade"],"id":1}"#);
+    assert_eq!(
+        world.sent[0].2,
+        r#"{"method":"SUBSCRIBE","params":["a@trade","b@trade"],"id":1}"#
+    );
 }
 
 #[test]
@@ -97,16 +107,28 @@ fn wanting_again_within_the_linger_costs_no_message() {
     assert_eq!(world.sent.len(), 1);
     world.unwant(1);
     world.run_for(31_000);
-    assert_eq!(world.sent[1].2, r#"{"method":"UNSUBSCRIBE","params":["a@trade"],"id":2}"#);
-    assert_eq!(world.count(|action| matches!(action, Action::Released(TopicId(1)))), 1);
-    assert_eq!(world.manager.connections_open(), 0, "nothing needs the connection any more");
+    assert_eq!(
+        world.sent[1].2,
+        r#"{"method":"UNSUBSCRIBE","params":["a@trade"],"id":2}"#
+    );
+    assert_eq!(
+        world.count(|action| matches!(action, Action::Released(TopicId(1)))),
+        1
+    );
+    assert_eq!(
+        world.manager.connections_open(),
+        0,
+        "nothing needs the connection any more"
+    );
 }
 
 #[test]
 fn what_is_kept_survives_everything_but_the_end() {
     let mut world = world();
     world.want(1, &format!("{GHOST}1"));
-    world.manager.always(TopicId(1), &format!("{GHOST}1").into(), world.now);
+    world
+        .manager
+        .always(TopicId(1), &format!("{GHOST}1").into(), world.now);
     world.unwant(1);
     world.run_for(300_000);
     assert_eq!(world.venue.held(), [format!("{GHOST}1")]);
@@ -118,15 +140,33 @@ fn one_bad_name_is_found_by_halving_and_the_others_live() {
     world.want_many(0..199);
     world.want(500, &format!("{BAD}name"));
     world.run_for(10_000);
-    assert_eq!(world.count(|action| matches!(action, Action::Refused { id: TopicId(500), .. })), 1);
-    assert!(world.sent.len() <= 17, "{} messages for one of 200", world.sent.len());
+    assert_eq!(
+        world.count(|action| matches!(
+            action,
+            Action::Refused {
+                id: TopicId(500),
+                ..
+            }
+        )),
+        1
+    );
+    assert!(
+        world.sent.len() <= 17,
+        "{} messages for one of 200",
+        world.sent.len()
+    );
     world.check_all_live();
 }
 
 #[test]
 fn a_lower_limit_than_configured_is_learned() {
     for closes_when_too_many in [false, true] {
-        let rules = Rules { streams_per_connection: 200, is_limit_unknown: true, closes_when_too_many, ..rules() };
+        let rules = Rules {
+            streams_per_connection: 200,
+            is_limit_unknown: true,
+            closes_when_too_many,
+            ..rules()
+        };
         let mut world = World::new(Settings::default(), rules, 1);
         world.want_many(0..200);
         world.run_for(5_000);
@@ -145,9 +185,18 @@ fn an_error_without_an_id_is_the_oldest_requests() {
     let conn = Conn { index: 0, life: 1 };
     world.manager.connected(conn, world.now);
     world.manager.tick(world.now + 100);
-    world.manager.acked(conn, None, Reply::Error { code: 2, msg: "no" }, world.now + 150);
+    world.manager.acked(
+        conn,
+        None,
+        Reply::Error { code: 2, msg: "no" },
+        world.now + 150,
+    );
     let mut actions = std::iter::from_fn(|| world.manager.poll());
-    assert!(actions.any(|action| action == Action::Refused { id: TopicId(1), msg: "no".into() }));
+    assert!(actions.any(|action| action
+        == Action::Refused {
+            id: TopicId(1),
+            msg: "no".into()
+        }));
 }
 
 #[test]
@@ -164,8 +213,14 @@ fn a_loss_is_told_once_and_what_was_given_up_meanwhile_is_not_resubscribed() {
     world.is_reachable = true;
     world.run_for(3_000);
     assert_eq!(world.venue.held(), ["s0@trade", "s1@trade"]);
-    assert_eq!((world.seen[&0].lost_count, world.seen[&0].live_count), (1, 2));
-    assert!(world.count(|action| matches!(action, Action::Stale(_))) >= 1, "away for longer than the stale limit");
+    assert_eq!(
+        (world.seen[&0].lost_count, world.seen[&0].live_count),
+        (1, 2)
+    );
+    assert!(
+        world.count(|action| matches!(action, Action::Stale(_))) >= 1,
+        "away for longer than the stale limit"
+    );
     world.check_all_live();
 }
 
@@ -177,7 +232,12 @@ fn an_announced_shutdown_is_followed_by_a_dial_at_once() {
     let at = world.now;
     world.kill(Conn { index: 0, life: 1 }, Loss::Shutdown);
     world.run_for(0);
-    assert!(world.actions.contains(&(at, Action::Dial { conn: Conn { index: 0, life: 2 } })));
+    assert!(world.actions.contains(&(
+        at,
+        Action::Dial {
+            conn: Conn { index: 0, life: 2 }
+        }
+    )));
 }
 
 #[test]
@@ -187,8 +247,20 @@ fn a_stalled_connection_is_pinged_and_then_replaced() {
     world.run_for(15_000);
     world.venue.stall(Conn { index: 0, life: 1 });
     world.run_for(75_000);
-    assert_eq!(world.count(|action| matches!(action, Action::Ping { .. })), 1);
-    assert_eq!(world.count(|action| matches!(action, Action::Down { why: Loss::Silent, .. })), 1);
+    assert_eq!(
+        world.count(|action| matches!(action, Action::Ping { .. })),
+        1
+    );
+    assert_eq!(
+        world.count(|action| matches!(
+            action,
+            Action::Down {
+                why: Loss::Silent,
+                ..
+            }
+        )),
+        1
+    );
     world.run_for(2_000);
     world.check_all_live();
 }
@@ -201,15 +273,33 @@ fn an_unanswered_request_costs_the_connection_after_ten_seconds() {
     world.venue.stall(Conn { index: 0, life: 1 });
     world.want(9, "late@trade");
     world.run_for(10_500);
-    assert_eq!(world.count(|action| matches!(action, Action::Down { why: Loss::NoReply, .. })), 1);
+    assert_eq!(
+        world.count(|action| matches!(
+            action,
+            Action::Down {
+                why: Loss::NoReply,
+                ..
+            }
+        )),
+        1
+    );
     world.run_for(2_000);
     world.check_all_live();
 }
 
 #[test]
 fn a_silent_name_is_given_up_after_a_minute_or_sooner_when_its_slot_is_needed() {
-    let rules = Rules { streams_per_connection: 2, connections: 1, ..rules() };
-    let settings = Settings { streams_per_connection: 2, connections: 1, unproven_ms: 20_000, ..Settings::default() };
+    let rules = Rules {
+        streams_per_connection: 2,
+        connections: 1,
+        ..rules()
+    };
+    let settings = Settings {
+        streams_per_connection: 2,
+        connections: 1,
+        unproven_ms: 20_000,
+        ..Settings::default()
+    };
     let mut world = World::new(settings, rules, 1);
     world.want(1, &format!("{GHOST}1"));
     world.run_for(2_000);
@@ -218,12 +308,22 @@ fn a_silent_name_is_given_up_after_a_minute_or_sooner_when_its_slot_is_needed() 
     assert_eq!(world.manager.unproven_count(), 2);
     world.want(3, "real@trade");
     world.run_for(5_000);
-    assert_eq!(world.count(|action| matches!(action, Action::NoRoom(TopicId(3)))), 1);
-    assert_eq!(world.count(|action| matches!(action, Action::GaveUp(TopicId(1)))), 1, "the oldest");
+    assert_eq!(
+        world.count(|action| matches!(action, Action::NoRoom(TopicId(3)))),
+        1
+    );
+    assert_eq!(
+        world.count(|action| matches!(action, Action::GaveUp(TopicId(1)))),
+        1,
+        "the oldest"
+    );
     assert!(world.seen[&3].is_live);
     assert!(world.seen[&2].is_wanted);
     world.run_for(30_000);
-    assert_eq!(world.count(|action| matches!(action, Action::GaveUp(TopicId(2)))), 1);
+    assert_eq!(
+        world.count(|action| matches!(action, Action::GaveUp(TopicId(2)))),
+        1
+    );
     assert_eq!(world.manager.unproven_count(), 0);
     world.check_all_live();
 }
@@ -241,11 +341,17 @@ fn pings_are_answered_while_requests_wait_for_the_limit() {
     // Nine messages within the second: the tenth is the PONG's.
     world.want(10, "n10@trade");
     world.run_for(100);
-    assert_eq!(world.count(|action| matches!(action, Action::Governed { .. })), 1);
+    assert_eq!(
+        world.count(|action| matches!(action, Action::Governed { .. })),
+        1
+    );
     world.manager.pinged(conn, b"older", world.now);
     world.manager.pinged(conn, b"payload", world.now);
     world.settle();
-    let pong = Action::Pong { conn, payload: b"payload".to_vec() };
+    let pong = Action::Pong {
+        conn,
+        payload: b"payload".to_vec(),
+    };
     assert_eq!(world.count(|action| *action == pong), 1);
     world.run_for(2_000);
     world.check_all_live();
@@ -253,7 +359,10 @@ fn pings_are_answered_while_requests_wait_for_the_limit() {
 
 #[test]
 fn connects_are_limited_per_window_too() {
-    let settings = Settings { connects_per_window: 8, ..Settings::default() };
+    let settings = Settings {
+        connects_per_window: 8,
+        ..Settings::default()
+    };
     let mut world = World::new(settings, rules(), 1);
     world.is_reachable = false;
     world.want(1, "a@trade");
@@ -268,7 +377,13 @@ fn a_day_of_life_ends_without_a_longer_wait() {
     world.run_for(5_000);
     for life in 1..4 {
         world.run_for(86_400);
-        world.kill(Conn { index: 0, life }, Loss::Closed { code: 1001, reason: String::new() });
+        world.kill(
+            Conn { index: 0, life },
+            Loss::Closed {
+                code: 1001,
+                reason: String::new(),
+            },
+        );
         world.run_for(3_000);
     }
     let waits = world.actions.iter().filter_map(|(_, action)| match action {

@@ -1,0 +1,3 @@
+//! Sockets, clocks and tasks around the pure parts.
+
+pub mod feed;
