@@ -19,6 +19,8 @@ mod writer;
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
+mod harness;
+#[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;

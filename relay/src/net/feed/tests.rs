@@ -1,189 +1,15 @@
 //! The feed against a venue in the same process: what arrives, what is answered, what is survived.
 
-use std::borrow::Cow;
-use std::cell::RefCell;
-use std::future::Future;
-use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fastwebsockets::OpCode;
-use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::fake::{Got, Peer, Venue, data, frame, text};
+use super::fake::{Got, data, frame, text};
+use super::harness::{Told, World, on_a_shard};
 use super::*;
 use crate::limits::UPSTREAM_MESSAGE_BYTES_MAX;
-use crate::venue::backoff::Shape;
 use crate::venue::manager::Loss;
-
-/// What the sink was told, in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Told {
-    Frame(String, String),
-    Flush,
-    Event(FeedEvent),
-}
-
-struct Recorder {
-    told: Rc<RefCell<Vec<Told>>>,
-    start: Instant,
-}
-
-impl Sink for Recorder {
-    fn frame(&mut self, stream: &str, data: &[u8], read_ns: u64) -> Option<u32> {
-        assert!(read_ns <= self.now_ns());
-        let data = String::from_utf8(data.to_vec()).expect("checked by the feed");
-        self.told
-            .borrow_mut()
-            .push(Told::Frame(stream.to_owned(), data));
-        stream.strip_prefix('s').and_then(|id| id.parse().ok())
-    }
-
-    fn flush(&mut self) {
-        self.told.borrow_mut().push(Told::Flush);
-    }
-
-    fn event(&mut self, event: FeedEvent) {
-        self.told.borrow_mut().push(Told::Event(event));
-    }
-
-    fn now_ns(&self) -> u64 {
-        self.start.elapsed().as_nanos() as u64
-    }
-}
-
-/// Enough of the dialect for these tests.
-fn decode(text: &[u8]) -> Decoded<'_> {
-    let Ok(value) = serde_json::from_slice::<serde_json::Value>(text) else {
-        return Decoded::NotJson;
-    };
-    let id = value["id"].as_u64();
-    if let Some(stream) = value["stream"].as_str() {
-        let at = text
-            .windows(7)
-            .position(|window| window == b"\"data\":")
-            .expect("data");
-        return Decoded::Data {
-            stream: Cow::Owned(stream.to_owned()),
-            data: &text[at + 7..text.len() - 1],
-        };
-    }
-    match &value {
-        _ if value["e"] == "serverShutdown" => Decoded::Shutdown,
-        _ if value.get("e").is_some() => Decoded::NoStreamName,
-        _ if value.get("error").is_some() => {
-            let msg = value["error"]["msg"].as_str().expect("msg").to_owned();
-            Decoded::Error {
-                id,
-                code: value["error"]["code"].as_i64().expect("code"),
-                msg: msg.into(),
-            }
-        }
-        _ if value.get("result").is_some() => Decoded::Ack { id },
-        _ => Decoded::Other,
-    }
-}
-
-struct World {
-    venue: Venue,
-    demand: mpsc::UnboundedSender<Demand>,
-    told: Rc<RefCell<Vec<Told>>>,
-    shutdown: oneshot::Sender<()>,
-    feed: tokio::task::JoinHandle<()>,
-}
-
-impl World {
-    async fn start() -> Self {
-        let venue = Venue::start().await;
-        let target = Target::parse(&format!("ws://{}/ws", venue.address)).expect("a url");
-        let backoff = Shape {
-            first_ms: 20,
-            ..Shape::default()
-        };
-        let manager = manager::Settings {
-            gather_ms: 5,
-            linger_ms: 20,
-            backoff,
-            ..manager::Settings::default()
-        };
-        let settings = Settings {
-            target,
-            tls: None,
-            manager,
-            always: Vec::new(),
-            seed: 1,
-        };
-        let (demand, mailbox) = mpsc::unbounded_channel();
-        let (shutdown, stop) = oneshot::channel::<()>();
-        let told = Rc::new(RefCell::new(Vec::new()));
-        let sink = Recorder {
-            told: Rc::clone(&told),
-            start: Instant::now(),
-        };
-        let stop = async move { stop.await.unwrap_or(()) };
-        let feed = tokio::task::spawn_local(run(settings, mailbox, sink, decode, stop));
-        Self {
-            venue,
-            demand,
-            told,
-            shutdown,
-            feed,
-        }
-    }
-
-    fn want(&self, id: u32) {
-        self.demand
-            .send(Demand::Want {
-                id,
-                name: format!("s{id}").into(),
-            })
-            .expect("the feed runs");
-    }
-
-    /// A connection that holds `s1`.
-    async fn connected() -> (Self, Peer) {
-        let world = Self::start().await;
-        world.want(1);
-        let mut peer = world.venue.accept(b"").await;
-        peer.subscribe(r#""s1""#, 1).await;
-        (world, peer)
-    }
-
-    async fn until(&self, what: impl Fn(&Told) -> bool) {
-        let seen = async {
-            while !self.told.borrow().iter().any(&what) {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        let seen = timeout(Duration::from_secs(5), seen).await;
-        assert!(seen.is_ok(), "not told in time: {:?}", self.told.borrow());
-    }
-
-    async fn until_event(&self, event: FeedEvent) {
-        self.until(|told| *told == Told::Event(event.clone())).await;
-    }
-
-    async fn until_frame(&self, payload: &str) {
-        self.until(|told| matches!(told, Told::Frame(_, data) if data == payload))
-            .await;
-    }
-
-    fn count(&self, event: &FeedEvent) -> usize {
-        self.told
-            .borrow()
-            .iter()
-            .filter(|told| **told == Told::Event(event.clone()))
-            .count()
-    }
-}
-
-fn on_a_shard(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    tokio::task::LocalSet::new().block_on(&runtime, test);
-}
 
 #[test]
 fn frames_arrive_byte_for_byte_and_one_read_is_published_before_its_flush() {
@@ -220,8 +46,27 @@ fn frames_arrive_byte_for_byte_and_one_read_is_published_before_its_flush() {
             "no flush in between"
         );
         assert_eq!(told[first + 64], Told::Flush);
-        drop(told);
-        world.until_event(FeedEvent::TopicLive(1)).await;
+    });
+}
+
+#[test]
+fn a_flood_gives_others_their_turn_and_loses_nothing() {
+    on_a_shard(async {
+        let (world, mut peer) = World::connected().await;
+        let payloads: Vec<_> = (0..2_000).map(|n| format!("\"{n}\"")).collect();
+        let bytes = payloads.iter().flat_map(|payload| data("s1", payload));
+        peer.send(&bytes.collect::<Vec<_>>()).await;
+        world.until_frame(&payloads[1_999]).await;
+        let told = world.told.borrow();
+        let frames = told.iter().filter_map(|told| match told {
+            Told::Frame(_, data) => Some(data),
+            _ => None,
+        });
+        assert!(frames.eq(&payloads));
+        for turn in told.split(|told| *told == Told::Flush) {
+            let frames = turn.iter().filter(|told| matches!(told, Told::Frame(..)));
+            assert!(frames.count() <= 256, "a turn has its bound");
+        }
     });
 }
 

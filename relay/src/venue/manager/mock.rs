@@ -28,7 +28,8 @@ pub(super) enum Push {
         code: i64,
         msg: &'static str,
     },
-    Data(String),
+    /// One frame of each of these.
+    Data(Vec<String>),
     Ping,
     Pong,
     Close,
@@ -195,13 +196,18 @@ impl Venue {
     }
 
     /// One piece of data for everything subscribed.
-    pub fn publish(&self) -> Vec<(Conn, String)> {
-        let mut data = Vec::new();
-        for (&conn, client) in self.clients.iter().filter(|(_, client)| !client.is_stalled) {
-            let names = client.names.iter().filter(|name| !name.starts_with(GHOST));
-            data.extend(names.map(|name| (conn, name.clone())));
-        }
-        data
+    pub fn publish(&self) -> Vec<(Conn, Vec<String>)> {
+        let clients = self.clients.iter().filter(|(_, client)| !client.is_stalled);
+        let names = |client: &Client| {
+            let names = client.names.iter();
+            names
+                .filter(|name| !name.starts_with(GHOST))
+                .cloned()
+                .collect()
+        };
+        clients
+            .map(|(&conn, client)| (conn, names(client)))
+            .collect()
     }
 
     pub fn is_stalled(&self, conn: Conn) -> bool {

@@ -35,6 +35,7 @@ pub(super) struct World {
     pub sent: Vec<(u64, Conn, String)>,
     pub actions: Vec<(u64, Action)>,
     pub is_reachable: bool,
+    pub publish_ms: u64,
     names: BTreeMap<u32, Arc<str>>,
     ids: BTreeMap<String, u32>,
     events: BTreeMap<(u64, u64), Event>,
@@ -51,6 +52,7 @@ impl World {
             sent: Vec::new(),
             actions: Vec::new(),
             is_reachable: true,
+            publish_ms: 1_000,
             names: BTreeMap::new(),
             ids: BTreeMap::new(),
             events: BTreeMap::new(),
@@ -140,16 +142,16 @@ impl World {
             }
             Event::FromVenue(conn, push) => self.pushed(conn, push),
             Event::Publish => {
-                for (conn, name) in self.venue.publish() {
+                for (conn, names) in self.venue.publish() {
                     let when = self.venue.departure(conn, now);
-                    self.at(when, Event::FromVenue(conn, Push::Data(name)));
+                    self.at(when, Event::FromVenue(conn, Push::Data(names)));
                 }
                 for conn in self.venue.conns() {
                     if self.venue.random.random_bool(0.05) && !self.venue.is_stalled(conn) {
                         self.at(now, Event::FromVenue(conn, Push::Ping));
                     }
                 }
-                self.at(now + 1_000, Event::Publish);
+                self.at(now + self.publish_ms, Event::Publish);
             }
         }
     }
@@ -165,9 +167,11 @@ impl World {
                 self.manager
                     .acked(conn, Some(id), Reply::Error { code, msg }, now)
             }
-            Push::Data(name) => {
+            Push::Data(names) => {
                 self.manager.heard(conn, now);
-                self.manager.data(TopicId(self.ids[&name]), now);
+                for name in &names {
+                    self.manager.data(TopicId(self.ids[name]), now);
+                }
             }
             Push::Ping => self.manager.pinged(conn, b"1", now),
             Push::Pong => self.manager.heard(conn, now),
@@ -321,6 +325,7 @@ fn run(seed: u64) {
     let slots = real * rules.connections / if is_limit_unknown { 4 } else { 1 };
     let id_count = (slots as u32 * 3 / 2).clamp(1, 400);
     let mut world = World::new(settings, rules, seed);
+    world.publish_ms = 4_000;
     for _ in 0..120 {
         match random.random_range(0..100) {
             0..40 => {
