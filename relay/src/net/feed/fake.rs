@@ -3,17 +3,19 @@
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use fastwebsockets::{Frame, OpCode, Role, WebSocket};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::OwnedWriteHalf;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
-use super::dial::accept;
+use super::dial::{ReadHalf, WriteHalf, accept};
 use super::inlet::Inlet;
 
 /// What the relay sent. `Gone` is the end of its connection, with or without a close frame before.
@@ -27,7 +29,7 @@ pub(super) enum Got {
 }
 
 pub(super) struct Venue {
-    listener: TcpListener,
+    pub listener: TcpListener,
     pub address: SocketAddr,
 }
 
@@ -41,28 +43,45 @@ impl Venue {
     /// The next connection, with `behind` in the same write as the answer to its handshake.
     pub async fn accept(&self, behind: &[u8]) -> Peer {
         let (socket, head) = self.request().await;
-        let key = head
-            .lines()
-            .find_map(|line| line.strip_prefix("sec-websocket-key: "))
-            .expect("a key");
-        Peer::new(socket, &accept(key), behind).await
+        let (read, write) = socket.into_split();
+        Peer::new(
+            Box::new(read),
+            Box::new(write),
+            &accept(key_of(&head)),
+            behind,
+        )
+        .await
     }
 
     /// The same, with an accept value of another key.
     pub async fn accept_wrongly(&self) -> Peer {
         let (socket, _) = self.request().await;
-        Peer::new(socket, &accept("another"), b"").await
+        let (read, write) = socket.into_split();
+        Peer::new(Box::new(read), Box::new(write), &accept("another"), b"").await
+    }
+
+    /// The same over TLS; the name that the relay asked for comes with it.
+    pub async fn accept_tls(&self, tls: Arc<ServerConfig>) -> (Peer, Option<String>) {
+        let (socket, _) = self.listener.accept().await.expect("accepted");
+        let mut socket = TlsAcceptor::from(tls)
+            .accept(socket)
+            .await
+            .expect("trusted");
+        let name = socket.get_ref().1.server_name().map(str::to_owned);
+        let head = head_of(&mut socket).await;
+        let (read, write) = tokio::io::split(socket);
+        let accept = accept(key_of(&head));
+        (
+            Peer::new(Box::new(read), Box::new(write), &accept, b"").await,
+            name,
+        )
     }
 
     pub async fn request(&self) -> (TcpStream, String) {
         let accepted = timeout(Duration::from_secs(5), self.listener.accept()).await;
         let (mut socket, _) = accepted.expect("dialled in time").expect("accepted");
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let count = socket.read_buf(&mut head).await.expect("a request");
-            assert!(count > 0, "the request is complete");
-        }
-        (socket, String::from_utf8(head).expect("text"))
+        let head = head_of(&mut socket).await;
+        (socket, head)
     }
 
     pub async fn nobody_comes_for(&self, ms: u64) -> bool {
@@ -73,23 +92,39 @@ impl Venue {
     }
 }
 
+async fn head_of(socket: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let count = socket.read_buf(&mut head).await.expect("a request");
+        assert!(count > 0, "the request is complete");
+    }
+    String::from_utf8(head).expect("text")
+}
+
+fn key_of(head: &str) -> &str {
+    let mut lines = head.lines();
+    lines
+        .find_map(|line| line.strip_prefix("sec-websocket-key: "))
+        .expect("a key")
+}
+
 pub(super) struct Peer {
-    write: OwnedWriteHalf,
+    write: WriteHalf,
     got: mpsc::UnboundedReceiver<Got>,
 }
 
 impl Peer {
-    async fn new(socket: TcpStream, accept: &str, behind: &[u8]) -> Self {
-        let (read, mut write) = socket.into_split();
+    async fn new(read: ReadHalf, mut write: WriteHalf, accept: &str, behind: &[u8]) -> Self {
         let mut answer = format!(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
         )
         .into_bytes();
         answer.extend_from_slice(behind);
         write.write_all(&answer).await.expect("answered");
+        write.flush().await.expect("answered");
         let (sender, got) = mpsc::unbounded_channel();
         tokio::task::spawn_local(async move {
-            let inlet = Inlet::new(Box::new(read), Bytes::new(), Rc::new(Cell::new(false)));
+            let inlet = Inlet::new(read, Bytes::new(), Rc::new(Cell::new(false)));
             let mut socket = WebSocket::after_handshake(inlet, Role::Server);
             socket.set_auto_pong(false);
             socket.set_auto_close(false);
@@ -131,6 +166,7 @@ impl Peer {
     /// All bytes in one write.
     pub async fn send(&mut self, bytes: &[u8]) {
         self.write.write_all(bytes).await.expect("sent");
+        self.write.flush().await.expect("sent");
     }
 
     /// An end without a goodbye.

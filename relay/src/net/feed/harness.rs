@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::future::Future;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
+use tokio_rustls::rustls::ClientConfig;
 
 use super::fake::{Peer, Venue};
 use super::{Decoded, Demand, FeedEvent, Settings, Sink, Target, manager, run};
@@ -92,7 +94,12 @@ pub(super) struct World {
 impl World {
     pub async fn start() -> Self {
         let venue = Venue::start().await;
-        let target = Target::parse(&format!("ws://{}/ws", venue.address)).expect("a url");
+        let url = format!("ws://{}/ws", venue.address);
+        Self::start_with(venue, &url, None)
+    }
+
+    pub fn start_with(venue: Venue, url: &str, tls: Option<Arc<ClientConfig>>) -> Self {
+        let target = Target::parse(url).expect("a url");
         let backoff = Shape {
             first_ms: 20,
             ..Shape::default()
@@ -105,7 +112,7 @@ impl World {
         };
         let settings = Settings {
             target,
-            tls: None,
+            tls,
             manager,
             always: Vec::new(),
             seed: 1,

@@ -1,11 +1,17 @@
 //! The feed against a venue in the same process: what arrives, what is answered, what is survived.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use fastwebsockets::OpCode;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-use super::fake::{Got, data, frame, text};
+use super::fake::{Got, Venue, data, frame, text};
 use super::harness::{Told, World, on_a_shard};
 use super::*;
 use crate::limits::UPSTREAM_MESSAGE_BYTES_MAX;
@@ -230,6 +236,65 @@ fn a_frame_beyond_all_measure_costs_the_connection() {
             .await;
         let mut peer = world.venue.accept(b"").await;
         peer.subscribe(r#""s1""#, 1).await;
+    });
+}
+
+/// The test authority's certificate for `localhost`.
+fn localhost() -> Arc<ServerConfig> {
+    let chain = CertificateDer::from_pem_slice(include_bytes!("testdata/localhost.pem"));
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("testdata/localhost.key"));
+    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder
+        .with_safe_default_protocol_versions()
+        .expect("versions");
+    let builder = builder.with_no_client_auth();
+    let chain = vec![chain.expect("a certificate")];
+    Arc::new(
+        builder
+            .with_single_cert(chain, key.expect("a key"))
+            .expect("a pair"),
+    )
+}
+
+#[test]
+fn a_tls_venue_is_trusted_by_its_ca_file_and_asked_for_by_name() {
+    on_a_shard(async {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/net/feed/testdata/ca.pem");
+        let tls = tls::config(Some(path.as_ref())).expect("roots");
+        let venue = Venue::start().await;
+        let url = format!("wss://localhost:{}", venue.address.port());
+        let world = World::start_with(venue, &url, Some(tls));
+        world.want(1);
+        let (mut peer, name) = world.venue.accept_tls(localhost()).await;
+        assert_eq!(name.as_deref(), Some("localhost"));
+        peer.subscribe(r#""s1""#, 1).await;
+        let payloads: Vec<_> = (0..64).map(|n| format!("\"{n}\"")).collect();
+        let bytes = payloads.iter().flat_map(|payload| data("s1", payload));
+        peer.send(&bytes.collect::<Vec<_>>()).await;
+        world.until_frame(&payloads[63]).await;
+    });
+}
+
+#[test]
+fn a_tls_venue_that_nobody_vouches_for_is_no_connection() {
+    on_a_shard(async {
+        let roots = RootCertStore { roots: Vec::new() };
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let builder = builder
+            .with_safe_default_protocol_versions()
+            .expect("versions");
+        let tls = builder.with_root_certificates(roots).with_no_client_auth();
+        let venue = Venue::start().await;
+        let url = format!("wss://localhost:{}", venue.address.port());
+        let world = World::start_with(venue, &url, Some(Arc::new(tls)));
+        world.want(1);
+        let (socket, _) = world.venue.listener.accept().await.expect("dialled");
+        assert!(TlsAcceptor::from(localhost()).accept(socket).await.is_err());
+        let refused =
+            |why: &Loss| matches!(why, Loss::NotConnected(why) if why.contains("UnknownIssuer"));
+        world
+            .until(|told| matches!(told, Told::Event(FeedEvent::Lost { why, .. }) if refused(why)))
+            .await;
     });
 }
 

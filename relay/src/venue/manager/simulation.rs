@@ -370,10 +370,16 @@ fn run(seed: u64) {
 
 #[test]
 fn random_demand_and_trouble_end_with_everything_wanted_live_once_and_no_limit_broken() {
-    let seeds = std::env::var("SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .map_or(0..60, |seed| seed..seed + 1);
+    // `SEED` repeats one run, `SEEDS` asks for more of them.
+    let number = |name| {
+        std::env::var(name)
+            .ok()
+            .and_then(|value| value.parse::<u64>().ok())
+    };
+    let seeds = match number("SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("SEEDS").unwrap_or(40),
+    };
     for seed in seeds {
         let outcome = std::panic::catch_unwind(|| run(seed));
         if let Err(panic) = outcome {
