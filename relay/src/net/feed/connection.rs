@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::hub::Hub;
+use super::shared::Shared;
 use super::writer::Outgoing;
 use super::{Settings, Sink, dial, reader, writer};
 use crate::venue::manager::{Conn, Loss};
@@ -27,7 +27,7 @@ impl Drop for Handle {
 /// Starts the life; its tasks belong to `tasks`.
 pub(super) fn start<S: Sink + 'static>(
     tasks: &mut tokio::task::JoinSet<()>,
-    hub: &Rc<Hub<S>>,
+    shared: &Rc<Shared<S>>,
     settings: &Rc<Settings>,
     conn: Conn,
 ) -> Handle {
@@ -40,17 +40,17 @@ pub(super) fn start<S: Sink + 'static>(
             writer::write(socket, outgoing, ended).await;
         }
     });
-    let (hub, settings) = (Rc::clone(hub), Rc::clone(settings));
+    let (shared, settings) = (Rc::clone(shared), Rc::clone(settings));
     let abort_reader = tasks.spawn_local(async move {
         let dialled = match dial::dial(&settings).await {
             Ok(dialled) => dialled,
-            Err(error) => return hub.lost(conn, Loss::NotConnected(error.to_string())),
+            Err(error) => return shared.lost(conn, Loss::NotConnected(error.to_string())),
         };
         // Fails only if the writer is gone, and then this task is about to be aborted.
         let _ = to_writer.send(dialled.write);
-        hub.connected(conn);
-        let why = reader::read(&hub, conn, dialled.read, dialled.leftover).await;
-        hub.lost(conn, why);
+        shared.connected(conn);
+        let why = reader::read(&shared, conn, dialled.read, dialled.leftover).await;
+        shared.lost(conn, why);
     });
     Handle {
         conn,

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
 use super::connection::{self, Handle};
-use super::hub::Hub;
+use super::shared::Shared;
 use super::writer::Outgoing;
 use super::{Decode, Demand, FeedEvent, Settings, Sink};
 use crate::venue::manager::{Action, Conn, Manager, TopicId};
@@ -32,9 +32,9 @@ pub async fn run(
 ) {
     let mut shutdown = pin!(shutdown);
     let manager = Manager::new(settings.manager.clone(), settings.seed);
-    let hub = Hub::new(manager, sink, decode);
+    let shared = Shared::new(manager, sink, decode);
     let mut driver = Driver {
-        hub,
+        shared,
         settings: Rc::new(settings),
         handles: BTreeMap::new(),
         tasks: JoinSet::new(),
@@ -51,7 +51,7 @@ pub async fn run(
                 is_mailbox_open = count > 0;
                 driver.take_demands(&mut demands);
             }
-            () = driver.hub.news.notified() => {}
+            () = driver.shared.news.notified() => {}
             Some(ended) = driver.tasks.join_next() => rethrow(ended),
             () = tokio::time::sleep(Duration::from_millis(sleep_ms)) => {}
         }
@@ -60,7 +60,7 @@ pub async fn run(
 }
 
 struct Driver<S> {
-    hub: Rc<Hub<S>>,
+    shared: Rc<Shared<S>>,
     settings: Rc<Settings>,
     handles: BTreeMap<usize, Handle>,
     tasks: JoinSet<()>,
@@ -68,16 +68,16 @@ struct Driver<S> {
 
 impl<S: Sink + 'static> Driver<S> {
     fn want_always(&self) {
-        let now = self.hub.now_ms();
-        let mut manager = self.hub.manager.borrow_mut();
+        let now = self.shared.now_ms();
+        let mut manager = self.shared.manager.borrow_mut();
         for (id, name) in &self.settings.always {
             manager.always(TopicId(*id), name, now);
         }
     }
 
     fn take_demands(&self, demands: &mut Vec<Demand>) {
-        let now = self.hub.now_ms();
-        let mut manager = self.hub.manager.borrow_mut();
+        let now = self.shared.now_ms();
+        let mut manager = self.shared.manager.borrow_mut();
         for demand in demands.drain(..) {
             match demand {
                 Demand::Want { id, name } => manager.want(TopicId(id), &name, now),
@@ -88,21 +88,21 @@ impl<S: Sink + 'static> Driver<S> {
 
     /// Lets the manager decide and carries it out. How long it may sleep then.
     fn turn(&mut self) -> u64 {
-        let now = self.hub.now_ms();
-        self.hub.manager.borrow_mut().tick(now);
+        let now = self.shared.now_ms();
+        self.shared.manager.borrow_mut().tick(now);
         loop {
-            let action = self.hub.manager.borrow_mut().poll();
+            let action = self.shared.manager.borrow_mut().poll();
             let Some(action) = action else { break };
             self.carry_out(action);
         }
-        let due = self.hub.manager.borrow().next_due(now);
+        let due = self.shared.manager.borrow().next_due(now);
         due.saturating_sub(now).min(SLEEP_MAX_MS)
     }
 
     fn carry_out(&mut self, action: Action) {
         match action {
             Action::Dial { conn } => {
-                let handle = connection::start(&mut self.tasks, &self.hub, &self.settings, conn);
+                let handle = connection::start(&mut self.tasks, &self.shared, &self.settings, conn);
                 self.handles.insert(conn.index, handle);
             }
             Action::Send { conn, text } => self.send(conn, Outgoing::Text(text)),
@@ -117,34 +117,36 @@ impl<S: Sink + 'static> Driver<S> {
                 retry_ms,
             } => {
                 tracing::warn!(conn = conn.index, %why, retry_ms, "upstream connection lost");
-                self.hub.event(FeedEvent::Lost {
+                self.shared.event(FeedEvent::Lost {
                     conn: conn.index,
                     why,
                 });
-                self.hub.event(FeedEvent::Backoff {
+                self.shared.event(FeedEvent::Backoff {
                     conn: conn.index,
                     ms: retry_ms,
                 });
             }
-            Action::Governed { conn } => self.hub.event(FeedEvent::Governed { conn: conn.index }),
+            Action::Governed { conn } => {
+                self.shared.event(FeedEvent::Governed { conn: conn.index })
+            }
             Action::Learned { conn, streams } => {
                 tracing::warn!(
                     conn = conn.index,
                     streams,
                     "the venue takes fewer streams than configured"
                 );
-                self.hub.event(FeedEvent::Learned {
+                self.shared.event(FeedEvent::Learned {
                     conn: conn.index,
                     streams,
                 });
             }
-            Action::Live(id) => self.hub.event(FeedEvent::TopicLive(id.0)),
-            Action::Lost(id) => self.hub.event(FeedEvent::TopicLost(id.0)),
-            Action::Stale(id) => self.hub.event(FeedEvent::TopicStale(id.0)),
-            Action::Released(id) => self.hub.event(FeedEvent::Released(id.0)),
-            Action::GaveUp(id) => self.hub.event(FeedEvent::GaveUp(id.0)),
-            Action::Refused { id, msg } => self.hub.event(FeedEvent::Refused { id: id.0, msg }),
-            Action::NoRoom(id) => self.hub.event(FeedEvent::NoRoom(id.0)),
+            Action::Live(id) => self.shared.event(FeedEvent::TopicLive(id.0)),
+            Action::Lost(id) => self.shared.event(FeedEvent::TopicLost(id.0)),
+            Action::Stale(id) => self.shared.event(FeedEvent::TopicStale(id.0)),
+            Action::Released(id) => self.shared.event(FeedEvent::Released(id.0)),
+            Action::GaveUp(id) => self.shared.event(FeedEvent::GaveUp(id.0)),
+            Action::Refused { id, msg } => self.shared.event(FeedEvent::Refused { id: id.0, msg }),
+            Action::NoRoom(id) => self.shared.event(FeedEvent::NoRoom(id.0)),
         }
     }
 

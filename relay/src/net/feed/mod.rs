@@ -8,10 +8,10 @@
 mod connection;
 mod dial;
 mod driver;
-mod hub;
 mod inlet;
 mod message;
 mod reader;
+mod shared;
 mod target;
 pub mod tls;
 mod writer;

@@ -9,9 +9,9 @@ use std::task::Poll;
 use fastwebsockets::{Frame, OpCode, Role, WebSocket, WebSocketError};
 
 use super::dial::ReadHalf;
-use super::hub::Hub;
 use super::inlet::Inlet;
 use super::message::{Joined, Joiner};
+use super::shared::Shared;
 use super::{DropReason, Sink};
 use crate::limits::UPSTREAM_MESSAGE_BYTES_MAX;
 use crate::venue::manager::{Conn, Loss};
@@ -26,7 +26,7 @@ const SKIPPED_FRAME_BYTES_MAX: usize = 16 * UPSTREAM_MESSAGE_BYTES_MAX;
 
 /// Reads until the connection ends, and says why it did.
 pub(super) async fn read<S: Sink>(
-    hub: &Hub<S>,
+    shared: &Shared<S>,
     conn: Conn,
     socket: ReadHalf,
     leftover: bytes::Bytes,
@@ -42,7 +42,7 @@ pub(super) async fn read<S: Sink>(
     socket.set_max_message_size(SKIPPED_FRAME_BYTES_MAX + 1);
 
     let mut joiner = Joiner::new(UPSTREAM_MESSAGE_BYTES_MAX);
-    let mut read_ns = hub.now_ns();
+    let mut read_ns = shared.now_ns();
     let mut turn = Turn {
         frames: 0,
         since_ns: read_ns,
@@ -55,39 +55,39 @@ pub(super) async fn read<S: Sink>(
             match poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
                 Poll::Ready(result) => result,
                 Poll::Pending => {
-                    hub.end_of_read(conn);
+                    shared.end_of_read(conn);
                     let result = reading.await;
                     turn = Turn {
                         frames: 0,
-                        since_ns: hub.now_ns(),
+                        since_ns: shared.now_ns(),
                     };
                     result
                 }
             }
         };
         if is_fresh.take() {
-            read_ns = hub.now_ns();
+            read_ns = shared.now_ns();
         }
         let ended = match result {
-            Ok(frame) => take(hub, conn, &mut joiner, &frame, read_ns),
+            Ok(frame) => take(shared, conn, &mut joiner, &frame, read_ns),
             // The frame was read whole before it was found out, so what follows is intact.
             Err(WebSocketError::InvalidUTF8) => {
-                hub.dropped(conn, DropReason::NotUtf8);
+                shared.dropped(conn, DropReason::NotUtf8);
                 None
             }
-            Err(error) => Some(broken(hub, conn, error)),
+            Err(error) => Some(broken(shared, conn, error)),
         };
         if let Some(loss) = ended {
-            hub.end_of_read(conn);
+            shared.end_of_read(conn);
             return loss;
         }
         turn.frames += 1;
-        if turn.frames >= FRAMES_PER_TURN || hub.now_ns() - turn.since_ns >= TURN_NS {
-            hub.end_of_read(conn);
+        if turn.frames >= FRAMES_PER_TURN || shared.now_ns() - turn.since_ns >= TURN_NS {
+            shared.end_of_read(conn);
             tokio::task::yield_now().await;
             turn = Turn {
                 frames: 0,
-                since_ns: hub.now_ns(),
+                since_ns: shared.now_ns(),
             };
         }
     }
@@ -100,7 +100,7 @@ struct Turn {
 
 /// Handles one frame; a reason if it ends the connection.
 fn take<S: Sink>(
-    hub: &Hub<S>,
+    shared: &Shared<S>,
     conn: Conn,
     joiner: &mut Joiner,
     frame: &Frame<'_>,
@@ -110,17 +110,17 @@ fn take<S: Sink>(
         OpCode::Text | OpCode::Binary | OpCode::Continuation => match joiner.push(frame) {
             Joined::Part => None,
             Joined::Text(text) => {
-                hub.message(conn, text, read_ns);
+                shared.message(conn, text, read_ns);
                 None
             }
             Joined::Dropped(reason) => {
-                hub.dropped(conn, reason);
+                shared.dropped(conn, reason);
                 None
             }
             Joined::Violation => Some(Loss::Broken("fragments out of order".to_owned())),
         },
         OpCode::Ping => {
-            hub.pinged(conn, &frame.payload);
+            shared.pinged(conn, &frame.payload);
             None
         }
         OpCode::Pong => None,
@@ -140,9 +140,9 @@ fn closed(payload: &[u8]) -> Loss {
     Loss::Closed { code, reason }
 }
 
-fn broken<S: Sink>(hub: &Hub<S>, conn: Conn, error: WebSocketError) -> Loss {
+fn broken<S: Sink>(shared: &Shared<S>, conn: Conn, error: WebSocketError) -> Loss {
     if matches!(error, WebSocketError::FrameTooLarge) {
-        hub.dropped(conn, DropReason::TooBig);
+        shared.dropped(conn, DropReason::TooBig);
     }
     Loss::Broken(error.to_string())
 }

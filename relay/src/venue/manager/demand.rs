@@ -81,6 +81,10 @@ impl Manager {
             return;
         };
         topic.heard_at = now;
+        // Too late: the caller was told of its end.
+        if topic.gave_up {
+            return;
+        }
         if topic.health == Health::Live && topic.proven {
             return;
         }

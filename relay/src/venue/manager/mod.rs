@@ -22,6 +22,8 @@ mod mock;
 mod simulation;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trouble_tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 

@@ -164,34 +164,30 @@ impl Manager {
     }
 
     /// One bad name refuses the whole list: halves find it in few messages.
-    fn refused(&mut self, index: usize, mut request: Request, msg: &str) {
-        if request.topics.len() > 1 {
-            let place = match request.method {
-                Method::Subscribe => Place::Ready(index),
-                Method::Unsubscribe => Place::Parting(index),
-            };
-            for id in &request.topics {
-                self.topics
-                    .get_mut(id)
-                    .expect("a removed topic was not asked for")
-                    .place = place;
-            }
-            let half = request.topics.split_off(request.topics.len() / 2);
-            let first = request.topics.clone();
-            self.links[index]
-                .parts
-                .push_back((request.method, request.topics));
-            self.links[index]
-                .parts
-                .push_back((request.method, half.clone()));
-            // What lost its last client meanwhile is not asked for again.
-            for id in first.into_iter().chain(half) {
-                self.settle(id);
-            }
-            return;
+    fn refused(&mut self, index: usize, request: Request, msg: &str) {
+        let Request { method, topics, .. } = request;
+        if let [id] = topics[..] {
+            return self.refused_alone(method, id, msg);
         }
-        let id = request.topics[0];
-        if request.method == Method::Unsubscribe {
+        let place = match method {
+            Method::Subscribe => Place::Ready(index),
+            Method::Unsubscribe => Place::Parting(index),
+        };
+        for id in &topics {
+            let topic = self.topics.get_mut(id);
+            topic.expect("a removed topic was not asked for").place = place;
+        }
+        let (first, second) = topics.split_at(topics.len() / 2);
+        for half in [first, second] {
+            self.links[index].parts.push_back((method, half.to_vec()));
+        }
+        for id in topics {
+            self.settle(id);
+        }
+    }
+
+    fn refused_alone(&mut self, method: Method, id: TopicId, msg: &str) {
+        if method == Method::Unsubscribe {
             return self.left(id);
         }
         let topic = &self.topics[&id];
@@ -206,7 +202,7 @@ impl Manager {
         self.remove(id);
     }
 
-    /// A topic that has to be subscribed again, or for a parting one, that somebody wants again after all.
+    /// Demand may have changed while the request was under way: what it asked for is then not asked for again.
     fn settle(&mut self, id: TopicId) {
         let Some(topic) = self.topics.get_mut(&id) else {
             return;

@@ -10,7 +10,7 @@ use crate::venue::manager::{Conn, Loss, Manager, Reply, TopicId};
 
 const NS_PER_MS: u64 = 1_000_000;
 
-pub(super) struct Hub<S> {
+pub(super) struct Shared<S> {
     pub manager: RefCell<Manager>,
     sink: RefCell<S>,
     decode: Decode,
@@ -21,7 +21,7 @@ pub(super) struct Hub<S> {
     logged: RefCell<Vec<(Conn, DropReason)>>,
 }
 
-impl<S: Sink> Hub<S> {
+impl<S: Sink> Shared<S> {
     pub fn new(manager: Manager, sink: S, decode: Decode) -> Rc<Self> {
         Rc::new(Self {
             manager: RefCell::new(manager),
