@@ -10,6 +10,7 @@ pub mod limits;
 pub mod metrics;
 
 pub mod fanout;
+pub mod net;
 pub mod venue;
 pub mod net;
 pub mod wire;
