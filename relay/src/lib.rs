@@ -12,7 +12,6 @@ pub mod metrics;
 pub mod fanout;
 pub mod net;
 pub mod venue;
-pub mod net;
 pub mod wire;
 
 // Used by the lock-free parts.

@@ -1,6 +1,7 @@
 //! Joins a `stream` upstream's driver to the channels it fills.
 
 use std::cell::RefCell;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +31,8 @@ pub fn settings(config: &Config, upstream: &Upstream) -> anyhow::Result<Option<f
         ..manager::Settings::default()
     };
     let target = Target::parse(&url.to_string())?;
-    let seed = rand::random();
+    // The hasher's keys are the system's randomness: relays started together do not reconnect together.
+    let seed = RandomState::new().build_hasher().finish();
     Ok(Some(feed::Settings { target, tls, manager, always: Vec::new(), seed }))
 }
 
