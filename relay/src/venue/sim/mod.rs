@@ -247,6 +247,7 @@ impl Sim {
         for market in self.used_markets() {
             market.leap(now, sink);
         }
+        self.boards.iter_mut().for_each(|board| board.schedule(now));
         self.clock = now;
     }
 

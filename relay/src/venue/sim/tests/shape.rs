@@ -180,3 +180,38 @@ fn want_and_unwant() {
         "nothing was lost while nothing was wanted"
     );
 }
+
+/// The bytes of a seed never change, on any platform. With UPDATE_PINNED set the file is written instead.
+#[test]
+fn bytes_are_pinned() {
+    let names = names_of("btcusdt");
+    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    names.push("shibusdt@ticker");
+    let mut sim = Sim::new(1, Fields::Document, START);
+    names.iter().for_each(|name| assert!(sim.want(name)));
+    let mut frames = poll(&mut sim, START);
+    frames.extend(poll(&mut sim, START + 500));
+    let text: String = frames
+        .iter()
+        .map(|frame| format!("{} {}\n", frame.name, frame.text))
+        .collect();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/sim/pinned.txt");
+    if std::env::var_os("UPDATE_PINNED").is_some() {
+        std::fs::write(path, &text).unwrap();
+    }
+    let pinned = std::fs::read_to_string(path).unwrap();
+    for (line, expected) in text.lines().zip(pinned.lines()) {
+        assert_eq!(line, expected);
+    }
+    assert_eq!(text.len(), pinned.len());
+}
+
+proptest::proptest! {
+    /// Any name is an answer, never a panic.
+    #[test]
+    fn any_name_is_judged(symbol in "(btcusdt|!|\\PC*)", kind in "@?(depth|kline_|ticker|\\PC*)(@|[0-9a-zM]{0,5})") {
+        let mut sim = Sim::new(1, Fields::Document, START);
+        let name = format!("{symbol}{kind}");
+        proptest::prop_assert_eq!(sim.knows(&name), sim.want(&name));
+    }
+}

@@ -65,7 +65,7 @@ fn jsons(frames: &[Frame], name: &str) -> Vec<Value> {
     of(frames, name).into_iter().map(Frame::json).collect()
 }
 
-/// Each candle frame of a bucket that opened after the start equals the emitted trades of its bucket up to it.
+/// Candles of buckets that opened after the start equal the emitted trades: the closed ones all, of the open ones some.
 #[test]
 fn klines_are_sums_of_emitted_trades() {
     for symbol in ["btcusdt", "shibusdt"] {
@@ -80,23 +80,20 @@ fn klines_are_sums_of_emitted_trades() {
         let trades = jsons(&frames, &names[0]);
         for name in &names[1..] {
             let mut checked = 0;
-            for frame in jsons(&frames, name) {
+            for (index, frame) in jsons(&frames, name).iter().enumerate() {
                 let kline = &frame["k"];
-                let (open, end, at) = (
-                    integer(kline, "t"),
-                    integer(kline, "T"),
-                    integer(&frame, "E"),
-                );
-                let closed = kline["x"] == true;
-                if open < START as i64 || (integer(kline, "n") > 2_000 && !closed) {
+                let (open, end) = (integer(kline, "t"), integer(kline, "T"));
+                let is_sampled = kline["x"] == true || index % 16 == 0;
+                if open < START as i64 || !is_sampled {
                     continue;
                 }
-                let in_bucket =
-                    |trade: &&Value| (open..=end.min(at)).contains(&integer(trade, "T"));
-                assert_is_sum(kline, &add_up(trades.iter().filter(in_bucket)));
+                let until = end.min(integer(frame, "E"));
+                let from = trades.partition_point(|trade| integer(trade, "T") < open);
+                let to = trades.partition_point(|trade| integer(trade, "T") <= until);
+                assert_is_sum(kline, &add_up(trades[from..to].iter()));
                 checked += 1;
             }
-            assert!(checked > 100, "{name}: {checked}");
+            assert!(checked > 50, "{name}: {checked}");
         }
     }
 }
