@@ -214,7 +214,7 @@ mod tests {
         for (kind, size, length) in [
             (Kind::Trade, 200, 200),
             (Kind::Ticker, 400, 400),
-            (Kind::Trade, 151, 151),
+            (Kind::Trade, 0, 155),
         ] {
             let event = event(kind, size);
             assert_eq!(event.len(), length);

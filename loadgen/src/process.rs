@@ -68,6 +68,31 @@ impl Process {
     }
 }
 
+/// Seconds each core was busy since the machine started, with whatever: it shows foreign load beside our own.
+pub fn cores_busy_s() -> Result<Vec<f64>> {
+    let ticks_per_s = rustix::param::clock_ticks_per_second() as f64;
+    let text = fs::read_to_string("/proc/stat").context("reading /proc/stat")?;
+    let cores = text
+        .lines()
+        .filter(|line| line.starts_with("cpu") && !line.starts_with("cpu "));
+    Ok(cores
+        .map(|line| {
+            let ticks: Vec<f64> = line
+                .split_whitespace()
+                .skip(1)
+                .map(|field| field.parse().unwrap_or(0.0))
+                .collect();
+            // user nice system (idle iowait) irq softirq steal; guests are part of user.
+            let busy = ticks
+                .iter()
+                .enumerate()
+                .filter(|(index, _)| !matches!(index, 3 | 4 | 8..))
+                .map(|(_, ticks)| ticks);
+            busy.sum::<f64>() / ticks_per_s
+        })
+        .collect())
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Memory {
     pub rss_bytes: u64,

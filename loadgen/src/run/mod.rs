@@ -12,7 +12,7 @@ mod watch;
 
 use crate::clock::{self, MILLISECOND_NS, SECOND_NS, now_ns};
 use crate::event::NameTemplate;
-use crate::process::{Process, Times};
+use crate::process::{Process, Times, cores_busy_s};
 use crate::{Outcome, handshake, report};
 use anyhow::{Context, Result, bail, ensure};
 use connection::Common;
@@ -92,6 +92,8 @@ struct Own {
     wall_s: f64,
     cpu_s: f64,
     waiting_s: f64,
+    /// By core, with everything that ran there.
+    cores_busy_s: Vec<f64>,
 }
 
 struct Run<'a> {
@@ -161,12 +163,13 @@ impl Run<'_> {
         self.fleet.tally.end_ns = start_ns + clock::seconds(self.args.duration);
         let received = self.received();
         let times = Process::own().times()?;
+        let cores = cores_busy_s()?;
         if let Some(watch) = &mut self.watch {
             watch.start()?;
             self.next_sample_ns = start_ns + SECOND_NS;
         }
         self.until(self.fleet.tally.end_ns)?;
-        let own = since(start_ns, times)?;
+        let own = since(start_ns, times, &cores)?;
         self.next_move_ns = u64::MAX;
         self.drain()?;
         let received = self.received() - received;
@@ -315,13 +318,18 @@ impl Run<'_> {
     }
 }
 
-fn since(start_ns: u64, before: Times) -> Result<Own> {
+fn since(start_ns: u64, before: Times, cores: &[f64]) -> Result<Own> {
     let after = Process::own().times()?;
     let seconds = |ns: u64| ns as f64 / SECOND_NS as f64;
     Ok(Own {
         wall_s: seconds(now_ns() - start_ns),
         cpu_s: seconds(after.on_cpu_ns - before.on_cpu_ns),
         waiting_s: seconds(after.waiting_ns - before.waiting_ns),
+        cores_busy_s: cores_busy_s()?
+            .iter()
+            .zip(cores)
+            .map(|(after, before)| after - before)
+            .collect(),
     })
 }
 

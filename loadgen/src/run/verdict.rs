@@ -135,7 +135,7 @@ pub fn verdict(
         },
         "generator_late_us": quantiles_us(&tally.late),
         "generator_late_us_max": tally.late.max() / 1000,
-        "own": {"wall_s": own.wall_s, "cpu_s": own.cpu_s, "waiting_s": own.waiting_s},
+        "own": {"wall_s": own.wall_s, "cpu_s": own.cpu_s, "waiting_s": own.waiting_s, "cores_busy_s": own.cores_busy_s},
         "relay": relay,
     });
     (outcome, json)
@@ -243,6 +243,7 @@ mod tests {
             wall_s: 1.0,
             cpu_s: 0.5,
             waiting_s: 0.1,
+            cores_busy_s: Vec::new(),
         };
         change(&mut tally, &mut findings, &mut own);
         let (_, json) = verdict(&args, &tally, &findings, &own, None);

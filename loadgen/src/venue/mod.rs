@@ -3,6 +3,7 @@
 //! `schedule` says what is due, `session` what a relay asked for; this file owns the sockets and the clock.
 //! `GET /stats` on the same address answers with the counters.
 
+mod counters;
 mod schedule;
 mod session;
 
@@ -13,11 +14,13 @@ use crate::handshake;
 use crate::poll::{Interest, Poller, Ready};
 use crate::{Outcome, report};
 use anyhow::{Context, Result, ensure};
+use counters::Counters;
 use rustix::fd::OwnedFd;
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
 use schedule::{Pace, Schedule};
 use serde_json::{Value, json};
 use session::{BACKLOG_BYTES_MAX, Next, Session};
+use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 
@@ -57,35 +60,6 @@ pub struct Args {
     /// Shifts the schedule by seed microseconds, so that repeated runs do not beat against a relay's timers
     #[arg(long, default_value_t = 0)]
     seed: u64,
-}
-
-/// What a relay did to us.
-#[derive(Default)]
-pub struct Counters {
-    messages_per_second_limit: usize,
-    upstreams_total: u64,
-    requests: u64,
-    requests_per_second_max: usize,
-    violations: u64,
-    bad_requests: u64,
-    protocol_errors: u64,
-    subscriptions_total: u64,
-    unsubscriptions_total: u64,
-    silent_subscriptions_total: u64,
-    repeated_subscriptions: u64,
-    streams_per_connection_max: usize,
-    sent: u64,
-    late_us_max: u64,
-    overflows: u64,
-}
-
-impl Counters {
-    fn new(messages_per_second_limit: usize) -> Self {
-        Self {
-            messages_per_second_limit,
-            ..Self::default()
-        }
-    }
 }
 
 struct Connection {
@@ -371,34 +345,37 @@ impl Venue<'_> {
     }
 
     fn stats(&self) -> Value {
-        let counters = &self.counters;
-        let sessions = || {
-            self.connections
-                .iter()
-                .flatten()
-                .map(|connection| &connection.session)
+        let sessions: Vec<&Session> = self
+            .connections
+            .iter()
+            .flatten()
+            .map(|connection| &connection.session)
+            .collect();
+        let names: BTreeSet<&String> = sessions
+            .iter()
+            .flat_map(|session| session.names())
+            .collect();
+        let silent = |name: &str| {
+            self.args
+                .name
+                .topic(name)
+                .is_none_or(|topic| topic >= self.args.topics)
         };
-        let names: std::collections::BTreeSet<&String> =
-            sessions().flat_map(Session::names).collect();
-        json!({
-            "upstreams": sessions().filter(|session| !session.names().is_empty()).count(),
-            "upstreams_total": counters.upstreams_total,
-            "subscribed": sessions().map(|session| session.names().len()).sum::<usize>(),
-            "subscribed_distinct": names.len(),
-            "subscribed_silent": names.iter().filter(|name| self.args.name.topic(name).is_none_or(|t| t >= self.args.topics)).count(),
-            "requests": counters.requests,
-            "requests_per_second_max": counters.requests_per_second_max,
-            "violations": counters.violations,
-            "bad_requests": counters.bad_requests,
-            "protocol_errors": counters.protocol_errors,
-            "subscriptions_total": counters.subscriptions_total,
-            "unsubscriptions_total": counters.unsubscriptions_total,
-            "silent_subscriptions_total": counters.silent_subscriptions_total,
-            "repeated_subscriptions": counters.repeated_subscriptions,
-            "streams_per_connection_max": counters.streams_per_connection_max,
-            "sent": counters.sent,
-            "late_us_max": counters.late_us_max,
-            "overflows": counters.overflows,
-        })
+        let mut stats = self.counters.to_json();
+        stats["upstreams"] = json!(
+            sessions
+                .iter()
+                .filter(|session| !session.names().is_empty())
+                .count()
+        );
+        stats["subscribed"] = json!(
+            sessions
+                .iter()
+                .map(|session| session.names().len())
+                .sum::<usize>()
+        );
+        stats["subscribed_distinct"] = json!(names.len());
+        stats["subscribed_silent"] = json!(names.iter().filter(|name| silent(name)).count());
+        stats
     }
 }

@@ -2,8 +2,7 @@
 //!
 //! No sockets: bytes and the time come in, bytes to send are left in `out`.
 
-use super::Counters;
-use crate::clock::SECOND_NS;
+use super::counters::Counters;
 use crate::event::NameTemplate;
 use crate::frame::{self, Sender};
 use crate::handshake;
@@ -213,27 +212,10 @@ impl Session {
     }
 }
 
-impl Counters {
-    /// Counts a request, and a violation if it exceeds the limit within any second.
-    fn note_request(&mut self, recent_ns: &mut VecDeque<u64>, now_ns: u64) {
-        self.requests += 1;
-        while recent_ns
-            .front()
-            .is_some_and(|&at| at + SECOND_NS <= now_ns)
-        {
-            recent_ns.pop_front();
-        }
-        recent_ns.push_back(now_ns);
-        self.requests_per_second_max = self.requests_per_second_max.max(recent_ns.len());
-        if self.messages_per_second_limit > 0 && recent_ns.len() > self.messages_per_second_limit {
-            self.violations += 1;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::SECOND_NS;
 
     fn session(target: &str) -> (Session, Counters, NameTemplate) {
         let mut opened = (
