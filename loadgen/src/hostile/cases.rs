@@ -198,7 +198,13 @@ pub fn run(case: &Case, address: SocketAddr) -> Result<(Vec<Said>, bool)> {
         Client::connect(address)?
     };
     client.send(&(case.bytes)());
-    let mut said = client.all(PATIENCE, 1);
+    // A head that is never whole may wait for its deadline of 5 s.
+    let patience = if case.upgraded {
+        PATIENCE
+    } else {
+        Duration::from_secs(8)
+    };
+    let mut said = client.all(patience, 1);
     // After an error the connection must still work; after a CLOSE it must end.
     match said[0] {
         Said::Error(_) => {

@@ -197,6 +197,7 @@ impl Connection {
 
     fn note_time(&mut self, tally: &mut Tally, now_ns: u64) {
         if self.last_event_ns == 0 {
+            tally.all_live_ns = now_ns;
             tally
                 .first_event
                 .saturating_record(now_ns.saturating_sub(self.opened_ns));

@@ -184,6 +184,8 @@ impl Run<'_> {
             None => None,
         };
         findings.ramp_s = ramp_s;
+        findings.live_after_ms =
+            self.fleet.tally.all_live_ns.saturating_sub(opened_ns) as f64 / 1e6;
         let (outcome, json) = verdict(self.args, &self.fleet.tally, &findings, &own, relay);
         report(&json)?;
         Ok(outcome)

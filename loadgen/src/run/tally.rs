@@ -44,6 +44,8 @@ pub struct Tally {
     pub late: Histogram<u64>,
     /// From the accepted upgrade to the first event.
     pub first_event: Histogram<u64>,
+    /// When the last steady connection got its first event.
+    pub all_live_ns: u64,
     pub deliveries: u64,
     pub delivered_bytes: u64,
     pub duplicated: u64,
@@ -76,6 +78,7 @@ impl Tally {
             latency: histogram()?,
             late: histogram()?,
             first_event: histogram()?,
+            all_live_ns: 0,
             deliveries: 0,
             delivered_bytes: 0,
             duplicated: 0,

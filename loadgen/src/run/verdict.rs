@@ -13,6 +13,8 @@ const BUSY_MAX: f64 = 0.95;
 /// What the connections say, before they are closed.
 pub struct Findings {
     pub ramp_s: f64,
+    /// From the first connect until everybody had an event.
+    pub live_after_ms: f64,
     lost: u64,
     lost_moving: u64,
     never_seen: u64,
@@ -27,6 +29,7 @@ impl Findings {
         let tally = &fleet.tally;
         let mut findings = Self {
             ramp_s: 0.0,
+            live_after_ms: 0.0,
             lost: 0,
             lost_moving: 0,
             never_seen: 0,
@@ -104,6 +107,7 @@ pub fn verdict(
         "open_at_end": findings.open[Role::Steady as usize],
         "refused": tally.refused,
         "ramp_s": findings.ramp_s,
+        "live_after_ms": findings.live_after_ms,
         "window_s": args.duration,
         "deliveries": tally.deliveries,
         "deliveries_s": tally.deliveries as f64 / args.duration,
@@ -231,6 +235,7 @@ mod tests {
         );
         let mut findings = Findings {
             ramp_s: 0.0,
+            live_after_ms: 0.0,
             lost: 0,
             lost_moving: 0,
             never_seen: 0,
