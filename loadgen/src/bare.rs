@@ -6,6 +6,7 @@
 
 use crate::frame::{self, Sender};
 use crate::handshake;
+use crate::listen::listen;
 use crate::poll::{Interest, Poller, Ready};
 use crate::{Outcome, event, report};
 use anyhow::{Context, Result, bail, ensure};
@@ -68,9 +69,7 @@ struct Bare {
 pub fn run(args: &Args) -> Result<Outcome> {
     ensure!(args.coalesce > 0, "--coalesce must be at least 1");
     let (mut upstream, mut pulled) = connect(&args.upstream)?;
-    let listener =
-        TcpListener::bind(&args.listen).with_context(|| format!("listening on {}", args.listen))?;
-    listener.set_nonblocking(true)?;
+    let listener = listen(&args.listen)?;
     let mut bare = Bare {
         coalesce: args.coalesce,
         poller: Poller::new()?,

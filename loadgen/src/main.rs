@@ -6,6 +6,7 @@
 //! Results go to stdout as one JSON object, errors to stderr.
 
 mod clock;
+mod listen;
 mod poll;
 
 mod event;

@@ -11,6 +11,7 @@ use crate::clock::{self, now_ns};
 use crate::event::{self, Kind, Mark, NameTemplate};
 use crate::frame;
 use crate::handshake;
+use crate::listen::listen;
 use crate::poll::{Interest, Poller, Ready};
 use crate::{Outcome, report};
 use anyhow::{Context, Result, ensure};
@@ -95,9 +96,7 @@ pub fn run(args: &Args) -> Result<Outcome> {
         args.burst_gap.is_none_or(|gap| gap > 0.0) && args.burst != Some(0),
         "bursts need a size and a gap above 0"
     );
-    let listener =
-        TcpListener::bind(&args.listen).with_context(|| format!("listening on {}", args.listen))?;
-    listener.set_nonblocking(true)?;
+    let listener = listen(&args.listen)?;
     let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK)?;
     let pace = match (args.burst, args.burst_gap) {
         (Some(size), Some(gap)) => Pace::Bursts {
