@@ -7,6 +7,7 @@ mod check;
 mod connection;
 mod fleet;
 mod tally;
+mod target;
 mod verdict;
 mod watch;
 
@@ -14,17 +15,22 @@ use crate::clock::{self, MILLISECOND_NS, SECOND_NS, now_ns};
 use crate::event::NameTemplate;
 use crate::process::{Process, Times, cores_busy_s};
 use crate::{Outcome, handshake, report};
-use anyhow::{Context, Result, bail, ensure};
-use connection::Common;
+use anyhow::{Context, Result, ensure};
+use check::Cursor;
+use connection::{Common, Connection};
 use fleet::Fleet;
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 use tally::{Role, Tally};
+pub use target::resolve;
+use target::target;
 use verdict::{Findings, verdict};
 use watch::Watch;
 
 /// Connections under way at once while the fleet is opened.
 const PENDING_MAX: usize = 256;
+/// How long to wait for what is late, in all and since the last of it came.
+const DRAIN_NS_MAX: u64 = 60 * SECOND_NS;
+const DRAIN_QUIET_NS: u64 = 3 * SECOND_NS;
 const SLOW_TICK_NS: u64 = 100 * MILLISECOND_NS;
 /// How long a moving connection stays, about.
 const STAY_S: f64 = 5.0;
@@ -272,31 +278,30 @@ impl Run<'_> {
         self.fleet.turn(Duration::from_nanos(sleep))
     }
 
-    /// Waits for what was due before the end, as long as somebody still lacks it, 3 s at most.
+    /// Waits for what was due before the end while somebody still lacks it and anything still comes: being late is not
+    /// being lost.
     fn drain(&mut self) -> Result<()> {
-        let start_ns = now_ns();
         self.next_sample_ns = u64::MAX;
-        loop {
-            self.until(now_ns() + 100 * MILLISECOND_NS)?;
+        let give_up_ns = now_ns() + DRAIN_NS_MAX;
+        let (mut waiting, mut progress_ns) = (u64::MAX, now_ns());
+        self.until(now_ns() + 300 * MILLISECOND_NS)?;
+        while waiting > 0 && now_ns() < give_up_ns.min(progress_ns + DRAIN_QUIET_NS) {
             let tally = &self.fleet.tally;
-            let complete = self
-                .fleet
-                .connections()
-                .filter(|c| c.role == Role::Steady)
-                .all(|connection| {
-                    let mut cursors = connection.cursors().iter();
-                    cursors.all(|cursor| {
-                        tally
-                            .expected(cursor.topic)
-                            .is_none_or(|expected| cursor.next() > expected.last)
-                    })
-                });
-            if (complete && now_ns() - start_ns > 300 * MILLISECOND_NS)
-                || now_ns() - start_ns > 3 * SECOND_NS
-            {
-                return Ok(());
+            let steady = self.fleet.connections().filter(|c| c.role == Role::Steady);
+            let behind = |cursor: &Cursor| {
+                tally.expected(cursor.topic).map_or(0, |expected| {
+                    (expected.last + 1).saturating_sub(cursor.next())
+                })
+            };
+            let still = steady.flat_map(Connection::cursors).map(behind).sum();
+            if still != waiting {
+                (waiting, progress_ns) = (still, now_ns());
+            }
+            if waiting > 0 {
+                self.until(now_ns() + 100 * MILLISECOND_NS)?;
             }
         }
+        Ok(())
     }
 
     /// Everybody says goodbye and waits for the answer, 3 s at most.
@@ -333,31 +338,4 @@ fn since(start_ns: u64, before: Times, cores: &[f64]) -> Result<Own> {
             .map(|(after, before)| after - before)
             .collect(),
     })
-}
-
-/// Where the connection at an index goes, and the topics it gets there.
-fn target(args: &Args, index: usize) -> (String, Vec<u32>) {
-    let first = (index as u64 * u64::from(args.topics_each)) % u64::from(args.topics);
-    let topics: Vec<u32> = (0..args.topics_each)
-        .map(|k| (first as u32 + k) % args.topics)
-        .collect();
-    let names: Vec<String> = topics.iter().map(|&topic| args.name.name(topic)).collect();
-    (
-        args.path
-            .replace("{t}", &topics[0].to_string())
-            .replace("{names}", &names.join("/")),
-        topics,
-    )
-}
-
-pub fn resolve(url: &str) -> Result<SocketAddr> {
-    let Some(host) = url.strip_prefix("ws://") else {
-        bail!("'{url}' must start with ws://")
-    };
-    let host = host.trim_end_matches('/');
-    let found = host
-        .to_socket_addrs()
-        .with_context(|| format!("'{host}' must be host:port"))?
-        .find(SocketAddr::is_ipv4);
-    found.with_context(|| format!("'{host}' has no IPv4 address"))
 }

@@ -3,18 +3,20 @@
 //! `schedule` says what is due, `session` what a relay asked for; this file owns the sockets and the clock.
 //! `GET /stats` on the same address answers with the counters.
 
+mod args;
 mod counters;
 mod schedule;
 mod session;
 
 use crate::clock::{self, now_ns};
-use crate::event::{self, Kind, Mark, NameTemplate};
+use crate::event::{self, Mark};
 use crate::frame;
 use crate::handshake;
 use crate::listen::listen;
 use crate::poll::{Interest, Poller, Ready};
 use crate::{Outcome, report};
 use anyhow::{Context, Result, ensure};
+pub use args::Args;
 use counters::Counters;
 use rustix::fd::OwnedFd;
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
@@ -24,44 +26,6 @@ use session::{BACKLOG_BYTES_MAX, Next, Session};
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
-
-#[derive(clap::Args)]
-pub struct Args {
-    /// Where to listen; port 0 chooses one, which the first line of stdout tells
-    #[arg(long, default_value = "127.0.0.1:0")]
-    listen: String,
-    /// Events per second over all topics
-    #[arg(long, default_value_t = 100.0)]
-    rate: f64,
-    #[arg(long, default_value_t = 1)]
-    topics: u32,
-    /// What streams are called; {t} is the topic's number
-    #[arg(long, default_value = "s{t}usdt@trade", value_parser = NameTemplate::parse)]
-    name: NameTemplate,
-    /// Bytes of an event, without the combined wrapper
-    #[arg(long, default_value_t = 200)]
-    size: usize,
-    #[arg(long, value_enum, default_value = "trade")]
-    kind: Kind,
-    /// So many events at once, instead of --rate
-    #[arg(long, requires = "burst_gap")]
-    burst: Option<u64>,
-    /// Seconds from burst to burst
-    #[arg(long)]
-    burst_gap: Option<f64>,
-    /// End after so many seconds and report; 0 never ends
-    #[arg(long, default_value_t = 0.0)]
-    duration: f64,
-    /// Count more requests of one connection within a second as violations; 0 for no limit
-    #[arg(long, default_value_t = 0)]
-    messages_per_second: usize,
-    /// CLOCK_MONOTONIC time of slot 0: a venue restarted with the same one continues its numbers. Default: now
-    #[arg(long)]
-    epoch_ns: Option<u64>,
-    /// Shifts the schedule by seed microseconds, so that repeated runs do not beat against a relay's timers
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-}
 
 struct Connection {
     socket: TcpStream,
