@@ -196,6 +196,12 @@ impl<C> Fanout<C> {
 }
 
 impl Local {
+    /// The pass of this very turn hands everything from the position on out, even if the log has trimmed it: the
+    /// shard's own place in the log holds it.
+    fn will_pass(&self, position: Seq) -> bool {
+        self.active && self.batch.is_none() && position >= self.tail.position()
+    }
+
     /// The frame's own bytes; whoever else is cut in the same frame shares them.
     fn share(&mut self, seq: Seq, combined: bool, frame: &[u8]) -> Bytes {
         if let Some((cut, form, bytes)) = &self.cut
@@ -216,6 +222,9 @@ impl Scratch {
         let position = local.subscribers[held.index as usize].position;
         let head = channel.log.head();
         if position >= head {
+            return Ok(false);
+        }
+        if !wish.behind && local.will_pass(position) {
             return Ok(false);
         }
         let resume = wish.behind && channel.kind != Kind::Event;
