@@ -80,3 +80,18 @@ fn what_it_is_owed_moves_along() {
     assert_eq!((client.delivered, client.skipped, client.is_owed()), (1, 18, false));
     assert_eq!(world.fanouts[0].channels() + world.fanouts[1].channels(), 1, "the old shard let the channel go");
 }
+
+/// A session that finds its old place again, still on the list there, is named once when it lost events.
+#[test]
+fn the_place_of_a_departed_session_is_used_again() {
+    let mut world = World::new(&[Kind::Event]);
+    let id = world.open(0, UNLIMITED, false, false);
+    world.subscribe(id, 0);
+    world.publish(0, 2, 0);
+    world.depart(id);
+    world.unwatch(0);
+    world.arrive(id, 0);
+    world.turn(0, 64);
+    assert!(world.client(id).ended, "nobody watched the log meanwhile, and it kept its newest frame only");
+    world.settle();
+}
