@@ -142,7 +142,7 @@ impl<C> Fanout<C> {
         for at in 0..count {
             // Each time another channel comes first, so that a busy one does not keep the others waiting.
             let held = session.held[(at + *turn as usize) % count];
-            let local = locals[held.channel as usize].as_deref().expect("a held channel exists here");
+            let local = locals[held.channel as usize].as_deref_mut().expect("a held channel exists here");
             if scratch.bytes.len() >= SERVE_BYTES_MAX {
                 more |= local.subscribers[held.index as usize].position < local.channel.log.head();
                 continue;
@@ -200,10 +200,18 @@ impl<C> Fanout<C> {
 }
 
 impl Local {
-    /// The pass of this very turn hands everything from the position on out, even if the log has trimmed it: the
-    /// shard's own place in the log holds it.
-    fn will_pass(&self, position: Seq) -> bool {
-        self.active && self.batch.is_none() && position >= self.tail.position()
+    /// Whether the pass hands out everything from the position on: the batch, or the shard's own place in the log,
+    /// holds what the log may have trimmed. The pass may have gone by already: it makes another round then.
+    fn will_pass(&mut self, position: Seq, combined: bool) -> bool {
+        match &self.batch {
+            _ if !self.active => false,
+            None => position >= self.tail.position(),
+            Some(batch) if position >= batch.start() && batch.has(combined) => {
+                self.left = self.subscribers.len();
+                true
+            }
+            Some(_) => false,
+        }
     }
 
     /// The frame's own bytes; whoever else is cut in the same frame shares them.
@@ -221,19 +229,17 @@ impl Local {
 
 impl Scratch {
     /// Adds what one subscription is owed. True if there is more than fits.
-    fn add(&mut self, held: Held, local: &Local, wish: Wish) -> Result<bool, TooSlow> {
-        let channel = &*local.channel;
+    fn add(&mut self, held: Held, local: &mut Local, wish: Wish) -> Result<bool, TooSlow> {
+        let channel = &*local.channel.clone();
         let position = local.subscribers[held.index as usize].position;
         let head = channel.log.head();
         if position >= head {
             return Ok(false);
         }
-        if !wish.behind && local.will_pass(position) {
-            return Ok(false);
-        }
         let resume = wish.behind && channel.kind != Kind::Event;
         match Log::cursor(&channel.log, position) {
             Ok(cursor) if !resume => Ok(self.replay(held, channel, cursor, position, wish)),
+            Err(_) if !wish.behind && local.will_pass(position, wish.combined) => Ok(false),
             Err(_) if channel.kind == Kind::Event => Err(TooSlow),
             _ => self.resume(held, channel, position, head, wish).map(|()| false),
         }

@@ -83,6 +83,11 @@ impl Owed {
         self.pong.extend_from_slice(frame);
     }
 
+    /// A newer answer must not overtake it, so it replaces it.
+    pub fn has_pong(&self) -> bool {
+        !self.pong.is_empty()
+    }
+
     /// After a CLOSE no ping is answered.
     pub fn drop_pong(&mut self) {
         self.pong = Vec::new();

@@ -78,6 +78,20 @@ fn pings_are_answered() {
     assert_eq!(world.client(0).pong_got, 1003);
 }
 
+/// No answer overtakes the answer to an older ping, also when the client can just be written again.
+#[test]
+fn answers_to_pings_stay_in_order() {
+    let mut world = World::with(&[Kind::State], 1, UNLIMITED);
+    world.clients.list[0].room = 0;
+    world.tell(0);
+    world.settle();
+    world.tell_pong(0);
+    world.drain(0, UNLIMITED);
+    world.tell_pong(0);
+    world.settle();
+    assert_eq!(world.client(0).pong_got, 2);
+}
+
 /// News about the data of a client that takes nothing do not pile up beyond the lane's bound.
 #[test]
 fn news_of_the_condition_are_bounded() {

@@ -19,6 +19,24 @@ fn who_keeps_up_gets_everything() {
     }
 }
 
+/// The same in the middle of a pass, which may have gone by who is told something.
+#[test]
+fn who_is_told_in_the_middle_of_a_pass_keeps_up() {
+    for kind in [Kind::State, Kind::Event] {
+        for told in 0..9 {
+            let mut world = World::with(&[kind], 9, UNLIMITED);
+            world.publish(0, 1, 0);
+            assert!(world.turn(0, 3));
+            world.advance(20_000);
+            world.tell(told);
+            // More than any log must keep.
+            (0..6).for_each(|_| world.publish(0, 100, 300));
+            while world.turn(0, 3) {}
+            assert!((0..9).all(|id| world.client(id).delivered == 601), "client {told} of a {kind:?} channel");
+        }
+    }
+}
+
 /// Who subscribes while a turn's budget has run out does not take the place of somebody who still waits.
 #[test]
 fn a_newcomer_in_the_middle_of_a_pass() {
