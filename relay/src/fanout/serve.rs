@@ -258,7 +258,7 @@ impl Scratch {
             let Some(record) = cursor.next() else { return false };
             self.push(held, channel, &mut position, record.seq, record.payload, wish);
         }
-        true
+        position < channel.log.head()
     }
 
     /// The newest frame, and before it the closed candles.

@@ -2,6 +2,7 @@
 
 use super::world::{UNLIMITED, World};
 use crate::fanout::kind::Kind;
+use crate::limits::SERVE_BYTES_MAX;
 
 /// However much comes between two turns, who keeps up gets every frame, also when it was told something meanwhile.
 #[test]
@@ -132,6 +133,21 @@ fn notices_name_what_is_missing() {
             assert_eq!(client.delivered + client.skipped, 60 * 5);
         }
     }
+}
+
+/// Who was behind and got everything keeps up again, also if that just filled a helping.
+#[test]
+fn a_full_helping_may_be_the_last() {
+    let mut world = World::with(&[Kind::Event, Kind::State], 1, UNLIMITED);
+    world.clients.list[0].room = 0;
+    world.publish(0, 1, SERVE_BYTES_MAX);
+    world.settle();
+    world.drain(0, UNLIMITED);
+    world.turn(0, 64);
+    assert_eq!(world.client(0).delivered, 1);
+    world.publish(1, 5, 0);
+    world.settle();
+    assert_eq!(world.client(0).delivered, 6);
 }
 
 /// The wrapper comes and goes with the next frame, in the middle of a backlog as well.
