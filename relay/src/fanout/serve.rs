@@ -239,7 +239,7 @@ impl Scratch {
         let resume = wish.behind && channel.kind != Kind::Event;
         match Log::cursor(&channel.log, position) {
             Ok(cursor) if !resume => Ok(self.replay(held, channel, cursor, position, wish)),
-            Err(_) if !wish.behind && local.will_pass(position, wish.combined) => Ok(false),
+            Err(_) if !resume && local.will_pass(position, wish.combined) => Ok(false),
             Err(_) if channel.kind == Kind::Event => Err(TooSlow),
             _ => self.resume(held, channel, position, head, wish).map(|()| false),
         }

@@ -113,6 +113,21 @@ fn events_are_complete_or_the_client_is_too_slow() {
     }
 }
 
+/// A client that can be written again in time for a batch is not too slow for what the batch still has.
+#[test]
+fn events_of_the_coming_batch_are_not_lost() {
+    let mut world = World::with(&[Kind::Event], 1, UNLIMITED);
+    world.clients.list[0].room = 0;
+    world.tell(0);
+    world.settle();
+    world.drain(0, UNLIMITED);
+    world.publish(0, 600, 300);
+    world.advance(20_000);
+    assert!(world.clients.channels[0].log.oldest() > 0);
+    world.settle();
+    assert_eq!(world.client(0).delivered, 600);
+}
+
 /// Whoever asked for notices is told before the next frame what is missing; whatever the cuts.
 #[test]
 fn notices_name_what_is_missing() {
