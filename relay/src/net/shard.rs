@@ -149,7 +149,7 @@ impl Shard {
                 () = post.notify.notified() => {}
             }
             loop {
-                self.fanout.set_now(shared.clock.calendar_ms());
+                self.fanout.set_now(shared.clock.now_ms(), shared.clock.calendar_ms());
                 if look {
                     self.look()?;
                 }
