@@ -8,6 +8,7 @@ mod scan;
 mod string;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::borrow::Cow;
 
@@ -103,13 +104,19 @@ impl<'a> Value<'a> {
 pub struct Member<'a> {
     /// What stands between the quotes, escapes as written.
     raw_key: &'a str,
+    escaped: bool,
     pub value: Value<'a>,
 }
 
 impl<'a> Member<'a> {
     /// The key; one that stands for no text is given as it was written.
     pub fn key(&self) -> Cow<'a, str> {
-        unescape(self.raw_key).unwrap_or(Cow::Borrowed(self.raw_key))
+        let key = if self.escaped {
+            unescape(self.raw_key)
+        } else {
+            None
+        };
+        key.unwrap_or(Cow::Borrowed(self.raw_key))
     }
 }
 
@@ -149,9 +156,13 @@ impl<'a> Object<'a> {
         if !self.place.enter(&mut self.scanner, true)? {
             return Ok(None);
         }
-        let raw_key = self.scanner.key()?;
+        let (raw_key, escaped) = self.scanner.key()?;
         let value = self.scanner.value(1)?;
-        Ok(Some(Member { raw_key, value }))
+        Ok(Some(Member {
+            raw_key,
+            escaped,
+            value,
+        }))
     }
 }
 

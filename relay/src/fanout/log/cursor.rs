@@ -2,24 +2,15 @@
 
 use super::{
     Seq,
-    segment::{Committed, Segment},
+    segment::{Segment, SegmentReader},
 };
 use crate::sync::Arc;
 
 /// Stands at a position and reads on from there. Once given it misses nothing: it holds its segment, and with it
 /// those that follow. So it lives for a turn, or with a shard that reads on soon; who waits keeps a position.
 pub struct Cursor {
-    segment: Arc<Segment>,
+    reader: SegmentReader,
     position: Seq,
-    offset: u32,
-    /// Bytes of the segment known to be readable.
-    readable: u32,
-}
-
-impl std::fmt::Debug for Cursor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Cursor({})", self.position)
-    }
 }
 
 /// A frame in the log.
@@ -40,18 +31,12 @@ impl Cursor {
             }
             segment = next;
         }
-        let committed = segment.committed();
-        let end = segment.base_seq + u64::from(committed.count);
+        let end = segment.end_seq();
         debug_assert!(position <= end, "a reader is ahead of the writer");
-        Self::stand(segment, position.min(end), committed)
-    }
-
-    fn stand(segment: &Arc<Segment>, position: Seq, committed: Committed) -> Self {
+        let position = position.min(end);
         Self {
-            segment: Arc::clone(segment),
+            reader: SegmentReader::new(segment, position - segment.base_seq),
             position,
-            offset: segment.offset_of(position - segment.base_seq, committed),
-            readable: committed.bytes,
         }
     }
 
@@ -64,12 +49,11 @@ impl Cursor {
     // It lends from itself, which an `Iterator` cannot.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Option<Record<'_>> {
-        if self.offset == self.readable && !self.advance() {
-            return None;
+        while !self.reader.has_next() {
+            self.go_on()?;
         }
-        let record = self.segment.record_at(self.offset);
+        let record = self.reader.next()?;
         let seq = self.position;
-        self.offset += super::segment::record_bytes(record.payload.len()) as u32;
         self.position += 1;
         Some(Record {
             seq,
@@ -78,20 +62,21 @@ impl Cursor {
         })
     }
 
-    /// Finds out what has been appended, here or in later segments; false if nothing.
-    fn advance(&mut self) -> bool {
-        loop {
-            // Before the length: once there is a next segment, the length loaded afterwards is final.
-            let next = self.segment.next.get();
-            self.readable = self.segment.committed().bytes;
-            if self.offset < self.readable {
-                return true;
-            }
-            let Some(next) = next else {
-                return false;
-            };
-            // A segment that replaces the rest of the log by its newest frame starts before our position.
-            *self = Self::stand(next, self.position, next.committed());
+    /// Goes on to the next segment from the end of one that got none; none if there is nothing more.
+    fn go_on(&mut self) -> Option<()> {
+        let next = Arc::clone(self.reader.segment().next.get()?);
+        // The last frames may have come between the look at the length and the one at the link. Now that there is
+        // a next segment, the length is final.
+        if !self.reader.has_next() {
+            // A segment that replaces the log by its newest frame starts before our position.
+            self.reader = SegmentReader::new(&next, self.position - next.base_seq);
         }
+        Some(())
+    }
+}
+
+impl std::fmt::Debug for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Cursor({})", self.position)
     }
 }

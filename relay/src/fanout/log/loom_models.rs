@@ -4,14 +4,14 @@
 use super::{Appender, Budget, Cursor, Lagged, Log, Seq, log};
 use crate::fanout::kind::Kind;
 use loom::thread;
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
-/// The first fills a segment, the other two share the next.
-const FRAMES: [&[u8]; 3] = [b"a", b"", b"bc"];
+/// The first fills a segment, two share the next, the last opens a third.
+const FRAMES: [&[u8]; 4] = [b"a", b"", b"bc", b"d"];
 
 fn explore(model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
+    builder.preemption_bound = Some(5);
     builder.check(model);
 }
 
@@ -19,9 +19,10 @@ fn new_log(kind: Kind) -> (Appender, Arc<Log>) {
     log(kind, Arc::new(Budget::new(1 << 20)))
 }
 
-fn append_all(appender: &mut Appender) {
-    for (seq, frame) in FRAMES.iter().enumerate() {
-        assert_eq!(appender.append(frame, seq as u64), seq as Seq);
+fn append(appender: &mut Appender, seqs: Range<usize>) {
+    for seq in seqs {
+        let appended = appender.append(FRAMES[seq], seq as u64);
+        assert_eq!(appended, seq as Seq);
     }
 }
 
@@ -41,7 +42,7 @@ fn read_on(cursor: &mut Cursor) {
 fn a_reader_reads_every_frame_once_and_in_order() {
     explore(|| {
         let (mut appender, log) = new_log(Kind::State);
-        let writer = thread::spawn(move || append_all(&mut appender));
+        let writer = thread::spawn(move || append(&mut appender, 0..3));
         let mut cursor = log.cursor(0).expect("nothing is trimmed");
         read_on(&mut cursor);
         let seen = cursor.position();
@@ -53,10 +54,25 @@ fn a_reader_reads_every_frame_once_and_in_order() {
 }
 
 #[test]
+fn a_reader_that_is_caught_up_does_not_skip_the_end_of_a_segment() {
+    explore(|| {
+        let (mut appender, log) = new_log(Kind::State);
+        append(&mut appender, 0..2);
+        let mut cursor = log.cursor(0).expect("nothing is trimmed");
+        read_on(&mut cursor);
+        let writer = thread::spawn(move || append(&mut appender, 2..4));
+        read_on(&mut cursor);
+        writer.join().expect("the writer does not panic");
+        read_on(&mut cursor);
+        assert_eq!(cursor.position(), 4);
+    });
+}
+
+#[test]
 fn what_the_head_promises_can_be_read() {
     explore(|| {
         let (mut appender, log) = new_log(Kind::State);
-        let writer = thread::spawn(move || append_all(&mut appender));
+        let writer = thread::spawn(move || append(&mut appender, 0..3));
         for _ in 0..2 {
             let head = log.head();
             let mut cursor = log

@@ -28,9 +28,9 @@ pub(super) struct Segment {
 
 /// How much of a segment is readable.
 #[derive(Clone, Copy)]
-pub(super) struct Committed {
-    pub(super) bytes: u32,
-    pub(super) count: u32,
+struct Committed {
+    bytes: u32,
+    count: u32,
 }
 
 /// The one right to write to a segment. It is not `Clone`, and a segment is born with it.
@@ -39,13 +39,21 @@ pub(super) struct SegmentWriter {
     committed: Committed,
 }
 
+/// A place between two records of a segment, or at its end.
+pub(super) struct SegmentReader {
+    segment: Arc<Segment>,
+    offset: u32,
+    /// Bytes of the segment known to be committed.
+    readable: u32,
+}
+
 pub(super) struct RawRecord<'a> {
     pub(super) stamp_ns: u64,
     pub(super) payload: &'a [u8],
 }
 
 impl Segment {
-    pub(super) fn committed(&self) -> Committed {
+    fn committed(&self) -> Committed {
         let packed = self.committed.load(Acquire);
         Committed {
             bytes: (packed >> 32) as u32,
@@ -63,7 +71,7 @@ impl Segment {
     }
 
     /// Where the record number `index` starts. An index at or above the count gives the end.
-    pub(super) fn offset_of(&self, index: u64, committed: Committed) -> u32 {
+    fn offset_of(&self, index: u64, committed: Committed) -> u32 {
         let count = u64::from(committed.count);
         let behind = count.saturating_sub(index);
         if behind <= index {
@@ -75,9 +83,8 @@ impl Segment {
         }
     }
 
-    /// The record that starts at `offset`, which must be the start of a committed one: the caller loaded
-    /// `committed` and found it above.
-    pub(super) fn record_at(&self, offset: u32) -> RawRecord<'_> {
+    /// The committed record that starts at `offset`.
+    fn record_at(&self, offset: u32) -> RawRecord<'_> {
         let offset = offset as usize;
         let header = self.read(offset, HEADER_BYTES);
         let (len, stamp_ns) = header.split_at(LEN_BYTES);
@@ -105,8 +112,9 @@ impl Segment {
             at + len <= self.committed().bytes as usize,
             "a reader is ahead of the writer"
         );
-        // SAFETY: all callers are in this file and read whole records below a `committed` they loaded with Acquire,
-        // which the writer stored with Release after writing those bytes; it only ever writes above.
+        // SAFETY: this and its callers `record_at` and `start_of` are private to this file, where every offset is at
+        // the edge of a record below a `committed` of the same segment that was loaded with Acquire. The writer
+        // stored that with Release after it wrote the bytes, and it only ever writes above.
         unsafe { self.cells.read(at, len) }
     }
 }
@@ -178,6 +186,40 @@ impl SegmentWriter {
             Release,
         );
         true
+    }
+}
+
+impl SegmentReader {
+    /// Stands before the record number `index`, or at the end if there are fewer.
+    pub(super) fn new(segment: &Arc<Segment>, index: u64) -> Self {
+        let committed = segment.committed();
+        Self {
+            segment: Arc::clone(segment),
+            offset: segment.offset_of(index, committed),
+            readable: committed.bytes,
+        }
+    }
+
+    pub(super) fn segment(&self) -> &Segment {
+        &self.segment
+    }
+
+    /// Whether there is another record, among those known or after another look.
+    pub(super) fn has_next(&mut self) -> bool {
+        if self.offset == self.readable {
+            self.readable = self.segment.committed().bytes;
+        }
+        self.offset < self.readable
+    }
+
+    /// The next of the known records.
+    pub(super) fn next(&mut self) -> Option<RawRecord<'_>> {
+        if self.offset == self.readable {
+            return None;
+        }
+        let record = self.segment.record_at(self.offset);
+        self.offset += record_bytes(record.payload.len()) as u32;
+        Some(record)
     }
 }
 

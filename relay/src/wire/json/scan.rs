@@ -1,5 +1,6 @@
 //! One pass over the grammar of RFC 8259.
 
+use super::words;
 use super::{DEPTH_MAX, JsonError, JsonErrorKind, Value, ValueKind, position};
 
 /// An error and the number of bytes read when it was found.
@@ -14,19 +15,6 @@ pub struct Scanner<'a> {
     text: &'a str,
     at: usize,
 }
-
-/// The bytes that end a run of plain characters in a string.
-static STOPS: [bool; 256] = {
-    let mut stops = [false; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        stops[byte] = true;
-        byte += 1;
-    }
-    stops[b'"' as usize] = true;
-    stops[b'\\' as usize] = true;
-    stops
-};
 
 /// The arrays and objects around the place we read at: one bit each, set for an object.
 struct Nesting {
@@ -82,6 +70,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// After an opening bracket: steps over the closing one if it follows at once.
+    #[inline]
     pub fn close_if_empty(&mut self, in_object: bool) -> Result<bool, Fail> {
         self.skip_space();
         match self.peek() {
@@ -94,6 +83,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// After a member or element: true if another one follows.
+    #[inline]
     pub fn comma_or_end(&mut self, in_object: bool) -> Result<bool, Fail> {
         self.skip_space();
         let more = match self.peek() {
@@ -110,8 +100,9 @@ impl<'a> Scanner<'a> {
         Ok(more)
     }
 
-    /// A key and its colon; gives what stands between the quotes.
-    pub fn key(&mut self) -> Result<&'a str, Fail> {
+    /// A key and its colon; gives what stands between the quotes, and whether there are escapes in it.
+    #[inline]
+    pub fn key(&mut self) -> Result<(&'a str, bool), Fail> {
         self.skip_space();
         match self.peek() {
             Some(b'"') => self.at += 1,
@@ -119,7 +110,7 @@ impl<'a> Scanner<'a> {
             None => return Err(self.fail_at_peek(JsonErrorKind::EndInObject)),
         }
         let start = self.at;
-        self.string_rest()?;
+        let escaped = self.string_rest()?;
         let key = &self.text[start..self.at - 1];
         self.skip_space();
         match self.peek() {
@@ -127,10 +118,11 @@ impl<'a> Scanner<'a> {
             Some(_) => return Err(self.fail_at_peek(JsonErrorKind::ExpectedColon)),
             None => return Err(self.fail_at_peek(JsonErrorKind::EndInObject)),
         }
-        Ok(key)
+        Ok((key, escaped))
     }
 
     /// A value of any kind; `depth` arrays and objects are around it.
+    #[inline]
     pub fn value(&mut self, depth: u32) -> Result<Value<'a>, Fail> {
         self.skip_space();
         let start = self.at;
@@ -212,6 +204,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    #[inline]
     fn scalar(&mut self) -> Result<ValueKind, Fail> {
         match self.peek() {
             Some(b'"') => {
@@ -278,31 +271,33 @@ impl<'a> Scanner<'a> {
     }
 
     fn skip_digits(&mut self) {
-        while let Some(b'0'..=b'9') = self.peek() {
-            self.at += 1;
-        }
+        self.at += words::digits(&self.text.as_bytes()[self.at..]);
     }
 
-    /// The rest of a string, its closing quote included.
-    fn string_rest(&mut self) -> Result<(), Fail> {
+    /// The rest of a string, its closing quote included; says whether there was an escape in it.
+    #[inline]
+    fn string_rest(&mut self) -> Result<bool, Fail> {
+        let mut escaped = false;
         loop {
-            let rest = &self.text.as_bytes()[self.at..];
-            let Some(plain) = rest.iter().position(|byte| STOPS[usize::from(*byte)]) else {
-                return Err(Fail {
-                    kind: JsonErrorKind::EndInString,
-                    consumed: self.text.len(),
-                });
-            };
-            self.at += plain;
-            match rest[plain] {
-                b'"' => {
+            self.at += words::plain(&self.text.as_bytes()[self.at..]);
+            match self.peek() {
+                Some(b'"') => {
                     self.at += 1;
-                    return Ok(());
+                    return Ok(escaped);
                 }
-                b'\\' => self.escape()?,
-                _ => {
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                Some(_) => {
                     return Err(Fail {
                         kind: JsonErrorKind::ControlCharacter,
+                        consumed: self.at,
+                    });
+                }
+                None => {
+                    return Err(Fail {
+                        kind: JsonErrorKind::EndInString,
                         consumed: self.at,
                     });
                 }
@@ -340,12 +335,18 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    #[inline]
     fn skip_space(&mut self) {
-        while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
+        while let Some(byte) = self.peek() {
+            // One comparison in the common case: venues send no space.
+            if byte > b' ' || !matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
+                return;
+            }
             self.at += 1;
         }
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }

@@ -19,7 +19,7 @@ pub struct Request {
 pub enum Command {
     /// At least one name, in the client's order, doubles included.
     Subscribe(Vec<Name>),
-    /// Names in the form they are kept under; any text is acknowledged, and so is none at all.
+    /// Names in the form they are kept under; any text is acknowledged, and so is an empty list.
     Unsubscribe(Vec<String>),
     List,
     SetCombined(bool),
@@ -147,22 +147,20 @@ fn unknown(text: &str, method: &Value<'_>, word: &str) -> Problem {
     (2, msg.into())
 }
 
-fn params<'a>(text: &str, fields: &Fields<'a>) -> Result<Vec<Value<'a>>, Problem> {
+/// The list of a command that needs one, with as many elements as a list of names may have.
+fn params<'a>(text: &str, fields: &Fields<'a>) -> Result<Elements<'a>, Problem> {
     let Some(params) = &fields.params else {
         return Err(missing(text, fields, "params"));
     };
-    elements(params)
-        .ok_or(problem(PARAMS_ARRAY))?
-        .map_err(|TooMany| {
-            let msg = Reject::too_many_subscriptions(None).msg;
-            (4, msg)
-        })
+    elements(params).ok_or(problem(PARAMS_ARRAY))
 }
+
+type Elements<'a> = Result<Vec<Value<'a>>, TooMany>;
 
 struct TooMany;
 
 /// The elements of an array; one that is longer than any list of names may be is not read to its end.
-fn elements<'a>(params: &Value<'a>) -> Option<Result<Vec<Value<'a>>, TooMany>> {
+fn elements<'a>(params: &Value<'a>) -> Option<Elements<'a>> {
     let mut array = Array::open(params.text)?;
     let mut elements = Vec::new();
     while let Ok(Some(element)) = array.next() {
@@ -175,7 +173,8 @@ fn elements<'a>(params: &Value<'a>) -> Option<Result<Vec<Value<'a>>, TooMany>> {
 }
 
 /// One bad name refuses the whole list.
-fn subscribe(params: Vec<Value<'_>>, profile: Profile) -> Result<Command, Problem> {
+fn subscribe(params: Elements<'_>, profile: Profile) -> Result<Command, Problem> {
+    let params = params.map_err(|TooMany| (4, Reject::too_many_subscriptions(None).msg))?;
     if params.is_empty() {
         return Err(problem(PARAMS_EMPTY));
     }
@@ -188,7 +187,8 @@ fn subscribe(params: Vec<Value<'_>>, profile: Profile) -> Result<Command, Proble
         .ok_or_else(invalid_stream)
 }
 
-fn unsubscribe(params: Vec<Value<'_>>, profile: Profile) -> Result<Command, Problem> {
+fn unsubscribe(params: Elements<'_>, profile: Profile) -> Result<Command, Problem> {
+    let params = params.map_err(|TooMany| problem(PARAMS_TOO_MANY))?;
     let names = params
         .iter()
         .map(|value| Some(name::canonical(&value.string()?, profile).into_owned()));

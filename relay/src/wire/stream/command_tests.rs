@@ -241,17 +241,19 @@ fn parameters_are_counted() {
 
 #[test]
 fn a_list_of_names_has_a_bound() {
-    let request = |count| {
+    let request = |method, count| {
         let names = vec!["\"btcusdt@trade\""; count].join(",");
-        parse(
-            &format!(r#"{{"method":"SUBSCRIBE","params":[{names}],"id":7}}"#),
-            Profile::Bitzoom,
-        )
+        let text = format!(r#"{{"method":"{method}","params":[{names}],"id":7}}"#);
+        parse(&text, Profile::Bitzoom)
     };
-    assert!(request(SUBSCRIPTIONS_HARD_MAX).is_ok());
-    let reject = request(SUBSCRIPTIONS_HARD_MAX + 1).unwrap_err();
-    assert_eq!((reject.code, &*reject.msg), (4, "Too many subscriptions"));
-    assert_eq!(reject.id.unwrap().text(), "7");
+    let check = |method, code, msg: &str| {
+        assert!(request(method, SUBSCRIPTIONS_HARD_MAX).is_ok());
+        let reject = request(method, SUBSCRIPTIONS_HARD_MAX + 1).unwrap_err();
+        assert_eq!((reject.code, &*reject.msg), (code, msg));
+        assert_eq!(reject.id.unwrap().text(), "7");
+    };
+    check("SUBSCRIBE", 4, "Too many subscriptions");
+    check("UNSUBSCRIBE", 2, "Invalid request: too many parameters");
 }
 
 #[test]

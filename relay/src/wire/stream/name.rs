@@ -114,7 +114,10 @@ fn split_symbol(text: &str) -> (&str, &str) {
 
 fn has_upper_case_symbol(text: &str) -> bool {
     let (symbol, _) = split_symbol(text);
-    symbol.chars().any(|char| !char.to_lowercase().eq([char]))
+    symbol.chars().any(|char| match char.is_ascii() {
+        true => char.is_ascii_uppercase(),
+        false => !char.to_lowercase().eq([char]),
+    })
 }
 
 /// Binance acknowledges `@depth…@250ms` and sends nothing; the bare name has that speed.

@@ -53,6 +53,10 @@ pub fn decode(payload: &[u8]) -> Result<Upstream<'_>, JsonError> {
 
 /// Whether this is the last frame of a candle: `data.k.x`. Costs another look at the text, so ask for candles only.
 pub fn is_closed_kline(data: &[u8]) -> bool {
+    // Nearly all frames are of open candles and hold no `true` at all.
+    if memchr::memmem::find(data, b"true").is_none() {
+        return false;
+    }
     let text = json::utf8(data).ok();
     let candle = text.and_then(|text| member(text, "k"));
     candle

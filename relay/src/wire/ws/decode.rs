@@ -164,6 +164,11 @@ impl Decoder {
 
             let whole_here = len == frame.len;
             let complete = frame.done == frame.len;
+            if len == 0 && !complete {
+                // Nothing of the payload came yet: it may still turn out to be whole in the next read.
+                self.pending().frame = Some(frame);
+                return Ok(None);
+            }
             if frame.is_control() {
                 if whole_here {
                     return control(frame.opcode, payload).map(Some);
