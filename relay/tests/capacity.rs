@@ -127,14 +127,17 @@ fn idle_http_connections_shut_nobody_out() {
 fn a_storm_is_served() {
     let relay = Relay::start();
     let head = upgrade("/ws/btcusdt@ticker");
-    let mut streams: Vec<TcpStream> = (0..2000)
+    let streams: Vec<TcpStream> = (0..2000)
         .map(|_| {
             let mut stream = TcpStream::connect(relay.public).expect("it accepts");
             stream.write_all(head.as_bytes()).expect("the kernel takes it");
             stream
         })
         .collect();
-    let mut clients: Vec<Client> = streams.drain(..).map(Client::answered).collect();
+    let mut clients: Vec<Client> = streams.into_iter().filter_map(Client::try_answered).collect();
+    let dropped = ["timeout", "shed", "gone"]
+        .map(|reason| (reason, relay.count_where("relay_handshakes_dropped_total", &format!("reason=\"{reason}\""))));
+    assert_eq!(clients.len(), 2000, "answered; dropped: {dropped:?}");
     for client in &mut clients {
         assert_eq!(client.answer.status, 101);
         assert_eq!(client.json()["e"], "24hrTicker");
@@ -152,6 +155,9 @@ fn a_storm_is_served() {
 #[test]
 fn churn_leaves_nothing_behind() {
     let relay = Relay::configured("[[upstream]]\nkind = \"sim\"\nlinger = \"0s\"", &[]);
+    // Everything of the relay itself is open once it serves.
+    drop(relay.client("/ws/btcusdt@trade").text());
+    support::until("it has left", || relay.count("relay_connections") == 0.0);
     let descriptors = relay.count("relay_open_descriptors");
     for round in 0..100 {
         let mut client = relay.client("/ws/btcusdt@trade");

@@ -56,10 +56,16 @@ impl Client {
     }
 
     /// The request has been sent; reads the answer.
-    pub fn answered(mut stream: TcpStream) -> Client {
+    #[track_caller]
+    pub fn answered(stream: TcpStream) -> Client {
+        Client::try_answered(stream).expect("an answer before the end of the connection")
+    }
+
+    /// The same; `None` if the connection ends without an answer.
+    pub fn try_answered(mut stream: TcpStream) -> Option<Client> {
         let mut buffer = Vec::new();
-        let answer = http::read_answer(&mut stream, &mut buffer);
-        Client { stream, buffer, answer, kept: VecDeque::new() }
+        let answer = http::try_answer(&mut stream, &mut buffer)?;
+        Some(Client { stream, buffer, answer, kept: VecDeque::new() })
     }
 
     pub fn send(&mut self, text: &str) {

@@ -110,9 +110,19 @@ impl Relay {
         until(&format!("{name}{{{label}}} is at least {least}"), || self.count_where(name, label) >= least);
     }
 
+    /// Sends a signal once the relay is prepared for it; that is a moment after its greeting.
+    #[track_caller]
     pub fn signal(&self, signal: Signal) {
+        until("the relay catches SIGTERM and SIGINT", || self.catches(Signal::TERM) && self.catches(Signal::INT));
         let pid = Pid::from_raw(self.child.id() as i32).expect("a process id");
         kill_process(pid, signal).expect("the relay runs");
+    }
+
+    fn catches(&self, signal: Signal) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("proc(5) has it").trim();
+        let mask = u64::from_str_radix(mask, 16).expect("a mask in hexadecimal");
+        mask >> (signal.as_raw() - 1) & 1 == 1
     }
 
     pub fn is_running(&mut self) -> bool {
