@@ -355,6 +355,7 @@ impl Shard {
         }
         session.conn.stage = Stage::Closing;
         session.conn.since = tick;
+        session.conn.ticket.leave_place();
         self.leaving.push(session.conn.key);
         self.fanout.end(slot, frame);
         self.release();
