@@ -297,6 +297,7 @@ impl Shard {
             self.take_bytes(slot, &mut early);
         }
         if self.shared.is_draining() {
+            self.tell_shutdown(slot);
             self.close(slot, CloseReason::Restart);
         }
     }
@@ -320,6 +321,7 @@ impl Shard {
             session.conn.since = session.conn.since.min(self.tick);
         }
         if self.watch(slot, INTEREST) && self.shared.is_draining() {
+            self.tell_shutdown(slot);
             self.close(slot, CloseReason::Restart);
         }
     }

@@ -124,16 +124,19 @@ impl Shard {
         let drain = ticks(self.shared.config.drain);
         self.drain = Some(Drain { from: self.tick, until: self.tick + drain, next: 0 });
         self.take_backlog();
-        let now_ms = self.shared.clock.calendar_ms();
         for slot in 0..self.fanout.places() {
-            let Some(session) = self.fanout.session(slot) else { continue };
-            if session.conn.stage == Stage::Open && session.conn.dialect == super::conn::Dialect::Stream {
-                let mut frame = Vec::new();
-                let mut text = Vec::new();
-                notice::server_shutdown(now_ms, session.is_combined(), &mut text);
-                encode::frame(Opcode::Text, &text, &mut frame);
-                self.fanout.tell(slot, &frame);
-            }
+            self.tell_shutdown(slot);
+        }
+    }
+
+    /// Tells an established client that the relay is about to stop.
+    pub(super) fn tell_shutdown(&mut self, slot: Slot) {
+        let Some(session) = self.fanout.session(slot) else { return };
+        if session.conn.stage == Stage::Open && session.conn.dialect == super::conn::Dialect::Stream {
+            let (mut text, mut frame) = (Vec::new(), Vec::new());
+            notice::server_shutdown(self.shared.clock.calendar_ms(), session.is_combined(), &mut text);
+            encode::frame(Opcode::Text, &text, &mut frame);
+            self.fanout.tell(slot, &frame);
         }
     }
 
