@@ -63,6 +63,7 @@ pub struct Fanout<C> {
     pub(super) spare: Vec<Box<Batch>>,
     pub(super) turn: u32,
     pub(super) now_ms: u64,
+    pub(super) calendar_ms: u64,
     pub(super) scratch: super::serve::Scratch,
     pub(super) pieces: Vec<super::turn::Piece>,
     pub(super) touched: Vec<Slot>,
@@ -112,6 +113,7 @@ impl<C> Fanout<C> {
             spare: Vec::new(),
             turn: 0,
             now_ms: 0,
+            calendar_ms: 0,
             scratch: super::serve::Scratch::default(),
             pieces: Vec::new(),
             touched: Vec::new(),
@@ -119,9 +121,10 @@ impl<C> Fanout<C> {
         }
     }
 
-    /// Tells the time; deadlines and notices are in it.
-    pub fn set_now(&mut self, now_ms: u64) {
+    /// Tells the time: one that never goes back for deadlines, the calendar's for notices.
+    pub fn set_now(&mut self, now_ms: u64, calendar_ms: u64) {
         self.now_ms = now_ms;
+        self.calendar_ms = calendar_ms;
     }
 
     pub fn open(&mut self, conn: C, combined: bool, notices: bool) -> Slot {
@@ -469,7 +472,7 @@ impl<C> Fanout<C> {
         for slot in slots {
             let combined = self.sessions.get(slot).is_some_and(|session| session.is(COMBINED));
             let mut frame = Vec::new();
-            let notice = Notice { time_ms: self.now_ms, stream: &name, state, skipped: 0, from: head, to: head };
+            let notice = Notice { time_ms: self.calendar_ms, stream: &name, state, skipped: 0, from: head, to: head };
             let mut text = Vec::new();
             notice.write(combined, &mut text);
             encode::frame(Opcode::Text, &text, &mut frame);

@@ -47,7 +47,7 @@ struct Wish {
     notices: bool,
     /// It was blocked: newest first, instead of everything.
     behind: bool,
-    now_ms: u64,
+    calendar_ms: u64,
 }
 
 impl<C> Fanout<C> {
@@ -123,7 +123,7 @@ impl<C> Fanout<C> {
 
     /// Lays the next helping of every channel out. True if there is more than fits.
     fn compose(&mut self, slot: Slot) -> Result<bool, TooSlow> {
-        let Fanout { sessions, locals, scratch, turn, now_ms, .. } = self;
+        let Fanout { sessions, locals, scratch, turn, calendar_ms, .. } = self;
         scratch.bytes.clear();
         scratch.helpings.clear();
         let session = sessions.get(slot).expect("it is being served");
@@ -131,7 +131,7 @@ impl<C> Fanout<C> {
             combined: session.is(COMBINED),
             notices: session.is(NOTICES),
             behind: session.is(BEHIND),
-            now_ms: *now_ms,
+            calendar_ms: *calendar_ms,
         };
         let count = session.held.len();
         let mut more = false;
@@ -283,7 +283,7 @@ impl Scratch {
         let skipped = seq - *position;
         if skipped > 0 && wish.notices {
             let notice = Notice {
-                time_ms: wish.now_ms,
+                time_ms: wish.calendar_ms,
                 stream: &channel.name,
                 state: channel.condition(),
                 skipped,

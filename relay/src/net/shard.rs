@@ -149,7 +149,7 @@ impl Shard {
                 () = post.notify.notified() => {}
             }
             loop {
-                self.fanout.set_now(shared.clock.calendar_ms());
+                self.fanout.set_now(shared.clock.now_ms(), shared.clock.calendar_ms());
                 if look {
                     self.look()?;
                 }
@@ -297,7 +297,7 @@ impl Shard {
             self.take_bytes(slot, &mut early);
         }
         if self.shared.is_draining() {
-            self.tell_shutdown(slot);
+            self.announce_end(slot);
             self.close(slot, CloseReason::Restart);
         }
     }
@@ -321,7 +321,7 @@ impl Shard {
             session.conn.since = session.conn.since.min(self.tick);
         }
         if self.watch(slot, INTEREST) && self.shared.is_draining() {
-            self.tell_shutdown(slot);
+            self.announce_end(slot);
             self.close(slot, CloseReason::Restart);
         }
     }
