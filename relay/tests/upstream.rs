@@ -463,6 +463,43 @@ fn a_moved_client_misses_nothing() {
     }
 }
 
+/// Proves that a stream whose only subscriber is moved to the other shard is still held, and let go when he leaves.
+#[test]
+fn a_moved_client_keeps_its_streams() {
+    let venue = Venue::start();
+    let url = venue.url();
+    let config = format!("shards = 2\n[[upstream]]\nkind = \"stream\"\nurl = \"{url}\"\nlinger = \"0s\"");
+    let relay = Relay::configured(&config, &[]);
+    let mut clients: [Vec<(String, Client)>; 2] = [Vec::new(), Vec::new()];
+    let on_second = || relay.count_where("relay_upgrades_total", "shard=\"1\"");
+    while clients.iter().any(|clients| clients.len() < 60) {
+        let before = on_second();
+        let name = format!("s{}usdt@trade", clients[0].len() + clients[1].len());
+        let mut client = relay.client(&format!("/ws/{name}"));
+        assert_eq!(client.list(), [name.as_str()]);
+        clients[usize::from(on_second() > before)].push((name, client));
+    }
+    for (name, _) in clients.iter().flatten() {
+        venue.until_asked(name);
+    }
+    clients[0].clear();
+    relay.until_count("relay_connections_moved_total", "", 1.0);
+    for n in 0..2 {
+        for (name, client) in &mut clients[1] {
+            venue.send(name, &format!(r#"{{"n":{n}}}"#));
+            assert_eq!(number(&client.text()), n, "{name}");
+        }
+        // What had been let go before is let go at the venue by now as well.
+        let mut fence = relay.client("/ws/fence@trade");
+        venue.until_asked("fence@trade");
+        fence.unsubscribe(&["fence@trade"]);
+        venue.until_let_go("fence@trade");
+    }
+    assert_eq!(venue.names().len(), clients[1].len());
+    clients[1].clear();
+    support::until("everything is let go", || venue.names().is_empty());
+}
+
 /// Proves that during a stop the venue's data goes on to those who have not been closed yet.
 #[test]
 fn data_goes_on_during_a_stop() {

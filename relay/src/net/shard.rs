@@ -19,8 +19,10 @@ use super::admission::Ticket;
 use super::clock::{TICK_MS, Tick};
 use super::conn::{Conn, Dialect, Edge, INTEREST, Stage, key, slot_of};
 use super::shared::{Mail, Shared};
+use crate::fanout::channel::Channel;
 use crate::fanout::core::Fanout;
 use crate::fanout::slab::Slot;
+use crate::fanout::topics::Wanted;
 use crate::limits::{CLIENT_MESSAGE_BYTES_MAX, ECHO_MESSAGE_BYTES_MAX, EVENTS_PER_WAIT, READ_BUFFER_BYTES, TURN_WRITES_MAX};
 use crate::metrics::Stages;
 use crate::wire::close::CloseReason;
@@ -314,7 +316,16 @@ impl Shard {
         true
     }
 
-    fn arrive(&mut self, portable: crate::fanout::core::Portable<Conn>) {
+    fn arrive(&mut self, mut portable: crate::fanout::core::Portable<Conn>) {
+        for (channel, position) in &mut portable.positions {
+            // While it was on its way, the last subscriber here may have left and the channel ended with it.
+            if let Some(current) = self.hold(channel, self.id)
+                && !Arc::ptr_eq(&current, channel)
+            {
+                *position = current.log.subscribe_position();
+                *channel = current;
+            }
+        }
         let slot = self.fanout.arrive(portable);
         if let Some(session) = self.fanout.session_mut(slot) {
             session.conn.armed = false;
@@ -333,10 +344,21 @@ impl Shard {
             return;
         }
         if let Some(portable) = self.fanout.depart(slot) {
+            // Before this shard lets go of the channels, or they would end in between.
+            for (channel, _) in &portable.positions {
+                self.hold(channel, to);
+            }
             self.shared.metrics.shards[self.id].counters.moved.one();
             self.shared.shards[to].send(Mail::Move(Box::new(portable)));
         }
         self.release();
+    }
+
+    /// Has the table know that a shard subscribes to the channel of a connection that moves there.
+    fn hold(&self, channel: &Channel, shard: usize) -> Option<Arc<Channel>> {
+        let name = Name::parse(&channel.name, self.shared.config.profile).ok()?;
+        let wanted = Wanted { name: name.text(), kind: name.kind(), dead: name.is_dead(), client: None };
+        self.shared.topics.subscribe(wanted, shard).ok()
     }
 
     /// Says why, then ends the connection.
