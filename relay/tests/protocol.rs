@@ -257,6 +257,38 @@ fn a_client_that_takes_no_answers_is_not_read() {
     assert_eq!(watcher.json()["e"], "trade");
 }
 
+/// Proves that bytes without sense, cut anywhere, cost only the connection that sent them.
+#[test]
+fn garbage_harms_nobody() {
+    let relay = Relay::start();
+    let mut watcher = relay.client("/ws/btcusdt@trade");
+    let mut random: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut byte = || {
+        // Xorshift: the same garbage in every run.
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        (random >> 32) as u8
+    };
+    for round in 0..300 {
+        let garbage: Vec<u8> = (0..round * 3).map(|_| byte()).collect();
+        let mut stream = std::net::TcpStream::connect(relay.public).expect("it accepts");
+        let mut head = support::http::upgrade("/ws/btcusdt@trade").into_bytes();
+        match round % 4 {
+            0 => head.clear(),
+            1 => head.truncate(usize::from(byte())),
+            2 => head.extend(masked(0x80 | TEXT, &garbage)),
+            _ => {}
+        }
+        head.extend_from_slice(&garbage);
+        // The relay may have hung up already, which is its right.
+        let _ = std::io::Write::write_all(&mut stream, &head);
+    }
+    support::until("only the watcher is left", || relay.count("relay_connections") == 1.0);
+    assert_eq!(watcher.json()["e"], "trade");
+    assert_eq!(relay.client("/ws").request(LIST), EMPTY_LIST);
+}
+
 /// Proves that /echo exists only on request, and gives texts, bytes and fragments up to 16 MiB back.
 #[test]
 fn echo_is_off_unless_asked_for() {

@@ -96,6 +96,7 @@ fn payloads_are_passed_on_byte_for_byte() {
     let (one, two) = text.as_bytes().split_at(text.len() - 4);
     venue.send_bytes(name, &[unmasked(TEXT, one), unmasked(0x80 | PING, b"p"), unmasked(0x80 | CONTINUATION, two)].concat());
     assert_eq!(raw.text(), r#"{"n":"caf\u00e9 é"}"#);
+    support::until("the ping is answered", || venue.pongs() == [b"p"]);
     // Long ones, around each of the length forms.
     for len in [100, 125, 126, 127, 65_535, 65_536, 900_000] {
         let payload = format!(r#""{}""#, "x".repeat(len - 2));
@@ -461,6 +462,93 @@ fn a_moved_client_misses_nothing() {
         }
         assert_eq!(client.list(), [name]);
     }
+}
+
+/// Proves that a venue's word that it is about to stop makes the relay dial anew, and clients go on.
+#[test]
+fn a_venue_that_announces_its_end_is_left() {
+    let venue = Venue::start();
+    let relay = before(&venue);
+    let name = "btcusdt@trade";
+    let mut client = relay.client("/ws/btcusdt@trade");
+    for (at, text) in [r#"{"e":"serverShutdown","E":1}"#, r#"{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1}}"#]
+        .iter()
+        .enumerate()
+    {
+        venue.until_asked(name);
+        venue.send_text(name, text);
+        support::until("there is another connection", || venue.accepted() == at + 2 && venue.connections() == 1);
+        venue.until_asked(name);
+        venue.send(name, &format!(r#"{{"n":{at}}}"#));
+        assert_eq!(number(&client.text()), at as u64);
+    }
+}
+
+/// Proves that with `flush_interval` everybody gets every event, in order, in fewer writes.
+#[test]
+fn a_flush_interval_loses_nothing() {
+    let venue = Venue::start();
+    let relay = Relay::with(&["--flush-interval", "100ms", "--upstream", &format!("stream={}", venue.url())]);
+    let mut client = relay.client("/ws/btcusdt@trade");
+    assert_eq!(client.list(), ["btcusdt@trade"]);
+    venue.until_asked("btcusdt@trade");
+    for n in 0..1000 {
+        venue.send("btcusdt@trade", &format!(r#"{{"n":{n}}}"#));
+    }
+    for n in 0..1000 {
+        assert_eq!(number(&client.text()), n);
+    }
+    assert_eq!(client.list(), ["btcusdt@trade"]);
+    support::until("the writes are counted", || relay.count("relay_frames_delivered_total") == 1000.0);
+    assert!(relay.count("relay_writes_total") < 500.0);
+}
+
+/// Proves that a client which subscribes in the midst of a busy stream gets it without a hole from its first frame on.
+#[test]
+fn joining_a_busy_stream_leaves_no_hole() {
+    let venue = Venue::start();
+    let relay = before(&venue);
+    let name = "btcusdt@trade";
+    let mut first = relay.client("/ws/btcusdt@trade");
+    venue.until_asked(name);
+    let mut clients = Vec::new();
+    for n in 0..400 {
+        venue.send(name, &format!(r#"{{"n":{n}}}"#));
+        if n % 10 == 5 {
+            clients.push(relay.client(if n % 20 == 5 { "/ws/btcusdt@trade" } else { "/stream?streams=btcusdt@trade" }));
+        }
+    }
+    for client in &mut clients {
+        assert_eq!(client.list(), [name]);
+    }
+    venue.send(name, r#"{"n":400}"#);
+    for n in 0..=400 {
+        assert_eq!(number(&first.text()), n);
+    }
+    for client in &mut clients {
+        let mut next = None;
+        while next != Some(401) {
+            let value = client.json();
+            let n = value["n"].as_u64().or(value["data"]["n"].as_u64()).expect("a number");
+            assert!(next.is_none_or(|next| next == n), "{n} after {next:?}");
+            next = Some(n + 1);
+        }
+    }
+}
+
+/// Proves that above `topics_max` a name is refused by code 4, and that room can be had again.
+#[test]
+fn the_number_of_topics_is_bounded() {
+    let relay = Relay::configured("topics_max = 3\n[[upstream]]\nkind = \"sim\"", &[]);
+    let mut client = relay.client("/ws");
+    client.subscribe(&["btcusdt@trade", "ethusdt@trade", "solusdt@trade"]);
+    let reply = client.request(r#"{"method":"SUBSCRIBE","params":["xrpusdt@trade"],"id":4}"#);
+    assert!(reply.starts_with(r#"{"error":{"code":4,"msg":""#), "{reply}");
+    client.unsubscribe(&["ethusdt@trade"]);
+    support::until("there is room", || {
+        client.request(r#"{"method":"SUBSCRIBE","params":["xrpusdt@trade"],"id":4}"#) == r#"{"result":null,"id":4}"#
+    });
+    assert_eq!(client.list(), ["btcusdt@trade", "solusdt@trade", "xrpusdt@trade"]);
 }
 
 /// Proves that a stream whose only subscriber is moved to the other shard is still held, and let go when he leaves.

@@ -28,6 +28,8 @@ struct State {
     accepted: usize,
     /// Every request as it came.
     requests: Vec<String>,
+    /// Payloads of the answers to our pings.
+    pongs: Vec<Vec<u8>>,
     /// What has been answered by an error instead of an acknowledgement.
     refused: BTreeSet<String>,
 }
@@ -151,6 +153,10 @@ impl Venue {
         self.state().requests.clone()
     }
 
+    pub fn pongs(&self) -> Vec<Vec<u8>> {
+        self.state().pongs.clone()
+    }
+
     /// How often a stream has been asked for.
     pub fn times_asked(&self, name: &str) -> usize {
         let quoted = format!("\"{name}\"");
@@ -205,6 +211,7 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) {
             match frame.opcode {
                 TEXT => answer(&mut state, number, String::from_utf8(frame.payload).expect("text")),
                 PING => reply(&mut state, number, PONG, &frame.payload),
+                PONG => state.pongs.push(frame.payload),
                 CLOSE => reply(&mut state, number, CLOSE, &frame.payload),
                 _ => {}
             }
