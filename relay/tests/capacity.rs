@@ -151,6 +151,32 @@ fn a_storm_is_served() {
     assert_eq!(relay.client("/ws/btcusdt@trade").json()["e"], "trade");
 }
 
+/// Proves that a long `flush_interval` holds back what is written, and neither handshakes nor the rest of the work:
+/// a crowd larger than the handshakes and the writes of one turn is let in and served.
+#[test]
+fn a_flush_interval_does_not_stop_the_work() {
+    let relay = Relay::with(&["--flush-interval", "1s", "--shards", "1"]);
+    let head = upgrade("/ws/btcusdt@ticker");
+    let streams: Vec<TcpStream> = (0..1500)
+        .map(|_| {
+            let mut stream = TcpStream::connect(relay.public).expect("it accepts");
+            stream.write_all(head.as_bytes()).expect("the kernel takes it");
+            stream
+        })
+        .collect();
+    let mut clients: Vec<Client> = streams.into_iter().filter_map(Client::try_answered).collect();
+    assert_eq!(clients.len(), 1500, "none waited for its handshake until it was given up");
+    for client in &mut clients {
+        assert_eq!(client.json()["e"], "24hrTicker");
+    }
+    // The ticker moves once a second: everybody keeps up with it, nothing is skipped.
+    for _ in 0..3 {
+        for client in &mut clients {
+            assert_eq!(client.json()["e"], "24hrTicker");
+        }
+    }
+}
+
 /// Proves that connecting, subscribing and leaving over and over leaves no connection, channel or topic behind.
 #[test]
 fn churn_leaves_nothing_behind() {

@@ -137,7 +137,10 @@ impl Shard {
         let post = &shared.shards[self.id];
         let mut timer = tokio::time::interval(Duration::from_millis(TICK_MS));
         timer.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let flush_interval = shared.config.flush_interval;
         let mut next_turn = tokio::time::Instant::now();
+        // Handing out waits for `next_turn`; everything else goes on meanwhile.
+        let mut waits = false;
         loop {
             let mut look = false;
             tokio::select! {
@@ -149,6 +152,7 @@ impl Shard {
                 }
                 ready = set.readable() => { ready?.clear_ready(); look = true; }
                 () = post.notify.notified() => {}
+                () = tokio::time::sleep_until(next_turn), if waits => {}
             }
             loop {
                 self.fanout.set_now(shared.clock.now_ms(), shared.clock.calendar_ms());
@@ -164,17 +168,14 @@ impl Shard {
                     self.fanout.news(channel);
                 }
                 let mut busy = !self.again.is_empty();
-                if shared.config.flush_interval.is_zero() {
-                    busy |= self.turn();
-                } else {
-                    let now = tokio::time::Instant::now();
-                    if now < next_turn {
-                        tokio::time::sleep_until(next_turn).await;
-                        look = true;
-                        continue;
+                waits = !flush_interval.is_zero() && tokio::time::Instant::now() < next_turn;
+                if !waits {
+                    let more = self.turn();
+                    busy |= more;
+                    // What one turn cannot write is not held back for another interval.
+                    if !more && !flush_interval.is_zero() {
+                        next_turn = tokio::time::Instant::now() + flush_interval;
                     }
-                    busy |= self.turn();
-                    next_turn = tokio::time::Instant::now() + shared.config.flush_interval;
                 }
                 self.leave();
                 if !busy {
