@@ -133,7 +133,7 @@ impl Shard {
     }
 
     /// Tells a stream client that its connection is about to end, and that it may come back at once.
-    fn announce_end(&mut self, slot: Slot) {
+    pub(super) fn announce_end(&mut self, slot: Slot) {
         let Some(session) = self.fanout.session(slot) else { return };
         if session.conn.stage == Stage::Open && session.conn.dialect == Dialect::Stream {
             let (mut text, mut frame) = (Vec::new(), Vec::new());
