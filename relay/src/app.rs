@@ -28,15 +28,23 @@ use crate::net::clock::Clock;
 use crate::net::ingest::Ingest;
 use crate::net::shard::Shard;
 use crate::net::shared::{Post, Shared};
-use crate::net::{admin, feed, sim};
+use crate::net::{admin, feed, sim, upstream};
 use crate::venue::sim::{Fields, Sim};
+use crate::wire::stream::name::Name;
 
 /// A relay that listens.
 pub struct App {
     shared: Arc<Shared>,
     listeners: Vec<TcpListener>,
     admin: Option<TcpListener>,
-    demand: Vec<UnboundedReceiver<Demand>>,
+    upstreams: Vec<Start>,
+}
+
+/// What an upstream's task starts with.
+struct Start {
+    /// None is the built-in venue.
+    feed: Option<feed::Settings>,
+    demand: UnboundedReceiver<Demand>,
 }
 
 /// Where it can be reached.
@@ -57,7 +65,13 @@ impl App {
             listener.set_nonblocking(true)?;
             anyhow::Ok(listener)
         });
-        let (senders, demand): (Vec<_>, Vec<_>) = config.upstreams.iter().map(|_| unbounded_channel()).unzip();
+        let (mut senders, mut upstreams) = (Vec::new(), Vec::new());
+        for upstream in &config.upstreams {
+            let (sender, demand) = unbounded_channel();
+            senders.push(sender);
+            let feed = upstream::settings(&config, upstream).with_context(|| format!("upstream {}", upstream.name))?;
+            upstreams.push(Start { feed, demand });
+        }
         let limits = &config.limits;
         let shared = Shared {
             clock: Clock::new(),
@@ -72,7 +86,8 @@ impl App {
             draining: AtomicBool::new(false),
             config,
         };
-        Ok(App { shared: Arc::new(shared), listeners, admin: admin.transpose()?, demand })
+        keep_always(&shared)?;
+        Ok(App { shared: Arc::new(shared), listeners, admin: admin.transpose()?, upstreams })
     }
 
     pub fn addresses(&self) -> anyhow::Result<Addresses> {
@@ -82,8 +97,8 @@ impl App {
 
     /// Runs until a signal says stop and everybody has been told.
     pub fn run(self) -> anyhow::Result<()> {
-        let App { shared, listeners, admin, demand } = self;
-        let mut upstreams: Vec<_> = demand.into_iter().enumerate().collect();
+        let App { shared, listeners, admin, upstreams } = self;
+        let mut upstreams: Vec<_> = upstreams.into_iter().enumerate().collect();
         let finished = Arc::new(AtomicUsize::new(0));
         let mut threads = Vec::new();
         let feeders = shared.config.upstream_threads;
@@ -154,6 +169,15 @@ fn topics(config: &Config, senders: Vec<UnboundedSender<Demand>>) -> Topics {
     Topics::new(bounds, budget, capacities, route(config), Box::new(tell))
 }
 
+/// Streams that are held without a client.
+fn keep_always(shared: &Shared) -> anyhow::Result<()> {
+    for name in shared.config.upstreams.iter().flat_map(|upstream| &upstream.always) {
+        let name = Name::parse(name, shared.config.profile).with_context(|| format!("always: {name}"))?;
+        shared.topics.keep(name.text(), name.kind()).with_context(|| format!("always: {}", name.text()))?;
+    }
+    Ok(())
+}
+
 /// The first upstream whose patterns match carries a name. Symbols it is known not to have go nowhere.
 fn route(config: &Config) -> crate::fanout::topics::Route {
     let strict = config.strict;
@@ -185,12 +209,14 @@ fn take_share<T>(upstreams: &mut Vec<(usize, T)>, part: usize, parts: usize) -> 
     upstreams.extract_if(.., |(at, _)| *at % parts == part).collect()
 }
 
-fn start_upstreams(shared: &Arc<Shared>, upstreams: Vec<(usize, UnboundedReceiver<Demand>)>) {
-    for (at, demand) in upstreams {
+fn start_upstreams(shared: &Arc<Shared>, upstreams: Vec<(usize, Start)>) {
+    for (at, Start { feed, demand }) in upstreams {
         let ingest = Ingest::new(shared.clone(), at);
-        match new_sim(&shared.config.upstreams[at].source, shared.clock.calendar_ms()) {
-            Some(sim) => drop(tokio::task::spawn_local(sim::run(sim, ingest, demand))),
-            None => feed::start(shared.clone(), at, ingest, demand),
+        let sim = new_sim(&shared.config.upstreams[at].source, shared.clock.calendar_ms());
+        match (feed, sim) {
+            (Some(feed), _) => drop(tokio::task::spawn_local(upstream::run(feed, ingest, demand))),
+            (None, Some(sim)) => drop(tokio::task::spawn_local(sim::run(sim, ingest, demand))),
+            (None, None) => unreachable!("an upstream is a feed or the built-in venue"),
         }
     }
 }

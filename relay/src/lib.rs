@@ -10,8 +10,8 @@ pub mod limits;
 pub mod metrics;
 
 pub mod fanout;
-pub mod venue;
 pub mod net;
+pub mod venue;
 pub mod wire;
 
 // Used by the lock-free parts.

@@ -113,6 +113,8 @@ struct Entry {
     credit: Option<Option<IpKey>>,
     /// The upstream holds (or is to hold) it.
     carried: bool,
+    /// It is kept without a client.
+    always: bool,
 }
 
 struct Carried {
@@ -151,10 +153,22 @@ impl Topics {
 
     /// The channel of a name for a shard's first subscriber, made if need be.
     pub fn subscribe(&self, wanted: Wanted<'_>, shard: usize) -> Result<Arc<Channel>, Refused> {
+        self.join(wanted, Some(shard))
+    }
+
+    /// Keeps a name upstream whether or not anybody subscribes.
+    pub fn keep(&self, name: &str, kind: Kind) -> Result<(), Refused> {
+        self.join(Wanted { name, kind, dead: false, client: None }, None).map(drop)
+    }
+
+    fn join(&self, wanted: Wanted<'_>, shard: Option<usize>) -> Result<Arc<Channel>, Refused> {
         let Wanted { name, kind, dead, client } = wanted;
         let mut inner = self.lock();
         if let Some(&id) = inner.names.get(name) {
-            return self.rejoin(&mut inner, id, client, shard);
+            return match shard {
+                Some(shard) => self.rejoin(&mut inner, id, client, shard),
+                None => Ok(inner.entries[id as usize].as_ref().expect("a named entry exists").channel.clone()),
+            };
         }
         let upstream = match (self.route)(name) {
             _ if dead => None,
@@ -170,7 +184,7 @@ impl Topics {
         let (appender, log) = log(kind, self.budget.clone());
         let channel = Arc::new(Channel::new(id, name, kind, log, self.bounds.shards));
         let entry =
-            Entry { channel: channel.clone(), upstream, shards: 1 << shard, credit, carried: upstream.is_some() };
+            Entry { channel: channel.clone(), upstream, shards: shard.map_or(0, |shard| 1 << shard), credit, carried: upstream.is_some(), always: shard.is_none() };
         if id as usize == inner.entries.len() { inner.entries.push(Some(entry)) } else { inner.entries[id as usize] = Some(entry) }
         inner.names.insert(name.into(), id);
         if let Some(upstream) = upstream {
@@ -205,7 +219,7 @@ impl Topics {
         let mut inner = self.lock();
         let Some(entry) = inner.entries.get_mut(id as usize).and_then(Option::as_mut) else { return };
         entry.shards &= !(1 << shard);
-        if entry.shards != 0 {
+        if entry.shards != 0 || entry.always {
             return;
         }
         match entry.upstream {
@@ -231,7 +245,7 @@ impl Topics {
     pub fn let_go(&self, id: u32) -> bool {
         let mut inner = self.lock();
         let Some(entry) = inner.entries.get(id as usize).and_then(Option::as_ref) else { return true };
-        if entry.shards != 0 {
+        if entry.shards != 0 || entry.always {
             return false;
         }
         inner.forget(id);

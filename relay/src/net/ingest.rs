@@ -12,11 +12,15 @@ use crate::fanout::log::Appender;
 use crate::fanout::topics::Demand;
 use crate::metrics::{Stages, UpstreamCounters};
 use crate::wire::stream::notice::StreamState;
+use crate::wire::stream::upstream::is_closed_kline;
 
 /// The channels of one upstream, and their only writer.
 pub struct Ingest {
     shared: Arc<Shared>,
     upstream: usize,
+    /// Leaked once: an upstream's name lives as long as the process.
+    name: &'static str,
+    connections: u64,
     names: HashMap<Box<str>, u32, RandomState>,
     entries: HashMap<u32, Entry, RandomState>,
     /// Shards with news since the last flush, a bit for each.
@@ -38,6 +42,8 @@ struct Entry {
 impl Ingest {
     pub fn new(shared: Arc<Shared>, upstream: usize) -> Ingest {
         Ingest {
+            name: shared.config.upstreams[upstream].name.clone().leak(),
+            connections: 0,
             shared,
             upstream,
             names: HashMap::default(),
@@ -49,6 +55,20 @@ impl Ingest {
 
     pub fn counters(&self) -> &UpstreamCounters {
         &self.shared.metrics.upstreams[self.upstream].counters
+    }
+
+    /// How the configuration calls the upstream.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub fn channel_name(&self, id: u32) -> &str {
+        self.entries.get(&id).map_or("", |entry| &entry.channel.name)
+    }
+
+    pub fn connections(&mut self, change: i64) {
+        self.connections = self.connections.saturating_add_signed(change);
+        self.counters().connections.set(self.connections);
     }
 
     pub fn now_ns(&self) -> u64 {
@@ -83,7 +103,7 @@ impl Ingest {
     }
 
     /// One message of a venue. Returns the channel's number if we hold it.
-    pub fn frame(&mut self, name: &str, payload: &[u8], closed_candle: bool, read_ns: u64) -> Option<u32> {
+    pub fn frame(&mut self, name: &str, payload: &[u8], read_ns: u64) -> Option<u32> {
         let Some(id) = self.find(name) else {
             self.counters().unknown.one();
             return None;
@@ -105,7 +125,7 @@ impl Ingest {
         if unchanged {
             // Said once already; but that the channel is live again is news.
             counters.repeated.one();
-        } else if closed_candle {
+        } else if entry.channel.kind == Kind::Kline && is_closed_kline(payload) {
             entry.appender.append_closed(payload, read_ns);
         } else {
             entry.appender.append(payload, read_ns);
@@ -116,12 +136,6 @@ impl Ingest {
         self.post(&channel);
         self.stages.published.saturating_record(self.shared.clock.now_ns().saturating_sub(read_ns));
         Some(id)
-    }
-
-    /// The kind decides how a venue's message is read.
-    pub fn kind(&self, name: &str) -> Option<Kind> {
-        let id = self.find(name)?;
-        self.entries.get(&id).map(|entry| entry.channel.kind)
     }
 
     /// Wakes the shards that were told something, once each.
@@ -150,6 +164,26 @@ impl Ingest {
         }
     }
 
+    /// It had data and then none for longer than is usual.
+    pub fn quiet(&mut self, id: u32) {
+        let now_ns = self.now_ns();
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        if entry.proven {
+            entry.lost_ns.get_or_insert(now_ns);
+            self.make_stale(id);
+        }
+    }
+
+    fn make_stale(&mut self, id: u32) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        if entry.channel.set_condition(StreamState::Stale) {
+            // Whoever subscribes now waits for a live frame.
+            entry.appender.end_epoch();
+            let channel = entry.channel.clone();
+            self.post(&channel);
+        }
+    }
+
     /// The upstream let it go after its linger.
     pub fn released(&mut self, id: u32) {
         if self.shared.topics.let_go(id)
@@ -172,20 +206,18 @@ impl Ingest {
     pub fn tick(&mut self) {
         let now_ns = self.now_ns();
         let stale_ns = self.shared.config.stale_after.as_nanos() as u64;
-        let mut changed = Vec::new();
+        let mut stale = Vec::new();
         let mut lost = 0;
-        for entry in self.entries.values_mut() {
+        for (id, entry) in &mut self.entries {
             entry.appender.trim(now_ns);
             let Some(since) = entry.lost_ns else { continue };
             lost += 1;
-            if now_ns.saturating_sub(since) >= stale_ns && entry.channel.set_condition(StreamState::Stale) {
-                // Whoever subscribes now waits for a live frame.
-                entry.appender.end_epoch();
-                changed.push(entry.channel.clone());
+            if now_ns.saturating_sub(since) >= stale_ns {
+                stale.push(*id);
             }
         }
-        for channel in changed {
-            self.post(&channel);
+        for id in stale {
+            self.make_stale(id);
         }
         self.flush();
         self.counters().stale.set(lost);

@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub async fn run(mut sim: Sim, mut ingest: Ingest, mut demand: UnboundedReceiver<Demand>) {
     let mut second = tokio::time::interval(Duration::from_secs(1));
     second.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    ingest.counters().connections.set(1);
+    ingest.connections(1);
     loop {
         let due_ms = sim.next_due();
         let wait = Duration::from_millis(due_ms.saturating_sub(ingest.calendar_ms()).min(60_000)).max(PAUSE);
@@ -33,8 +33,8 @@ pub async fn run(mut sim: Sim, mut ingest: Ingest, mut demand: UnboundedReceiver
             _ = second.tick() => ingest.tick(),
         }
         let read_ns = ingest.now_ns();
-        sim.poll(ingest.calendar_ms(), &mut |name, payload, closed| {
-            ingest.frame(name, payload, closed, read_ns);
+        sim.poll(ingest.calendar_ms(), &mut |name, payload, _| {
+            ingest.frame(name, payload, read_ns);
         });
         ingest.flush();
     }

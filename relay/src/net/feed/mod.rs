@@ -1,5 +1,143 @@
+//! The upstream side: reads a venue that speaks the stream dialect, and keeps it subscribed.
+//!
+//! `run` drives the pure `venue::manager` on the runtime of a shard: it carries out what the manager decides and tells
+//! it what happened. Per connection one task owns the read half (`reader`; `read_frame` is not cancel-safe and is never
+//! selected over) and one the write half (`writer`). Everything is on one thread: what they share is a `RefCell`, never
+//! borrowed over an await.
+
+mod connection;
+mod dial;
+mod driver;
+mod inlet;
+mod message;
+mod reader;
+mod shared;
+mod target;
+pub mod tls;
+mod writer;
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
 use std::sync::Arc;
-use tokio::sync::mpsc::UnboundedReceiver;
-use super::{ingest::Ingest, shared::Shared};
-use crate::fanout::topics::Demand;
-pub fn start(_shared: Arc<Shared>, _at: usize, _ingest: Ingest, _demand: UnboundedReceiver<Demand>) {}
+
+pub use driver::run;
+pub use target::{Target, TargetError};
+
+use crate::venue::manager;
+
+/// One upstream.
+#[derive(Clone)]
+pub struct Settings {
+    pub target: Target,
+    /// Needed for `wss`; read once at the start, shared by all (`tls::config`).
+    pub tls: Option<Arc<tokio_rustls::rustls::ClientConfig>>,
+    pub manager: manager::Settings,
+    /// Held without a client, under the caller's ids.
+    pub always: Vec<(u32, Arc<str>)>,
+    /// For the jitter of reconnects.
+    pub seed: u64,
+}
+
+/// What the caller wants held. An id belongs to one name until its topic has ended.
+#[derive(Debug, Clone)]
+pub enum Demand {
+    Want { id: u32, name: Arc<str> },
+    Unwant { id: u32 },
+}
+
+/// Where the frames go. Called on the thread of `run`, never reentrantly.
+pub trait Sink {
+    /// One data frame: `stream` as the venue spelled it, `data` the exact bytes of the payload, `read_ns` when the
+    /// socket read that completed it returned. The topic's id if it is held.
+    fn frame(&mut self, stream: &str, data: &[u8], read_ns: u64) -> Option<u32>;
+    /// The end of one read: wake the shards.
+    fn flush(&mut self);
+    fn event(&mut self, event: FeedEvent);
+    /// Monotonic: limits and deadlines are counted on it too, so it must not be the wall's.
+    fn now_ns(&self) -> u64;
+}
+
+/// What happened besides frames.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FeedEvent {
+    Connected {
+        conn: usize,
+    },
+    Lost {
+        conn: usize,
+        why: manager::Loss,
+    },
+    Backoff {
+        conn: usize,
+        ms: u64,
+    },
+    /// A message had to wait for the venue's limit.
+    Governed {
+        conn: usize,
+    },
+    /// The venue takes fewer streams per connection than configured.
+    Learned {
+        conn: usize,
+        streams: usize,
+    },
+    Dropped {
+        reason: DropReason,
+    },
+    TopicLive(u32),
+    TopicLost(u32),
+    TopicStale(u32),
+    /// Nothing holds it upstream any more; the id is free.
+    Released(u32),
+    /// Never had data; the id is free unless it is wanted again.
+    GaveUp(u32),
+    /// The venue does not take the name; the id is free.
+    Refused {
+        id: u32,
+        msg: String,
+    },
+    /// All slots are taken; it stays queued.
+    NoRoom(u32),
+}
+
+/// Why a message was not published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DropReason {
+    NotUtf8,
+    NotJson,
+    TooBig,
+    Binary,
+    /// Data of a stream that nobody holds here: usually one that just ended.
+    UnknownTopic,
+    /// A payload without the wrapper that names its stream: the venue ignores `/stream`.
+    NoStreamName,
+}
+
+/// A message from the venue, as far as the feed needs to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decoded<'a> {
+    Data {
+        stream: Cow<'a, str>,
+        data: &'a [u8],
+    },
+    Ack {
+        id: Option<u64>,
+    },
+    Error {
+        id: Option<u64>,
+        code: i64,
+        msg: Cow<'a, str>,
+    },
+    Shutdown,
+    NoStreamName,
+    NotJson,
+    Other,
+}
+
+/// The decoder of the venue's messages. It also proves that the text is one complete JSON value.
+pub type Decode = for<'a> fn(&'a [u8]) -> Decoded<'a>;

@@ -38,19 +38,40 @@ pub enum Reply<'a> {
 /// What the caller has to do, or to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    Dial { conn: Conn },
+    Dial {
+        conn: Conn,
+    },
     /// A text message.
-    Send { conn: Conn, text: String },
-    Ping { conn: Conn },
-    Pong { conn: Conn, payload: Vec<u8> },
+    Send {
+        conn: Conn,
+        text: String,
+    },
+    Ping {
+        conn: Conn,
+    },
+    Pong {
+        conn: Conn,
+        payload: Vec<u8>,
+    },
     /// Nothing of this connection matters any more, whether it still lives or not.
-    Close { conn: Conn },
+    Close {
+        conn: Conn,
+    },
     /// The connection is lost and dialled again after `retry_ms` if it is still needed then.
-    Down { conn: Conn, why: Loss, retry_ms: u64 },
+    Down {
+        conn: Conn,
+        why: Loss,
+        retry_ms: u64,
+    },
     /// Something due had to wait for the message limit.
-    Governed { conn: Conn },
+    Governed {
+        conn: Conn,
+    },
     /// The venue takes fewer streams on this connection than configured.
-    Learned { conn: Conn, streams: usize },
+    Learned {
+        conn: Conn,
+        streams: usize,
+    },
 
     /// Data came, for the first time or again.
     Live(TopicId),
@@ -63,7 +84,10 @@ pub enum Action {
     /// Silent since it was asked for. It is no longer wanted unless wanted again; its number is free after that.
     GaveUp(TopicId),
     /// The venue does not take this name; its number is free.
-    Refused { id: TopicId, msg: String },
+    Refused {
+        id: TopicId,
+        msg: String,
+    },
     /// All slots are taken. It stays queued as long as it is wanted.
     NoRoom(TopicId),
 }

@@ -10,11 +10,15 @@ impl Manager {
     pub fn want(&mut self, id: TopicId, name: &Arc<str>, now: u64) {
         let Some(topic) = self.topics.get_mut(&id) else {
             let key = self.enqueue(id, Class::New);
-            self.topics.insert(id, Topic::new(Arc::clone(name), Place::Queued(key)));
+            self.topics
+                .insert(id, Topic::new(Arc::clone(name), Place::Queued(key)));
             self.unproven_count += 1;
             return;
         };
-        debug_assert_eq!(&topic.name, name, "a topic's number is given to one name at a time");
+        debug_assert_eq!(
+            &topic.name, name,
+            "a topic's number is given to one name at a time"
+        );
         topic.wanted = true;
         let had_given_up = std::mem::take(&mut topic.gave_up);
         self.lingering.remove(&(topic.linger_until, id));
@@ -49,7 +53,13 @@ impl Manager {
 
     /// Nobody wants this stream any more. What was not asked for yet is dropped, the rest lingers.
     pub fn unwant(&mut self, id: TopicId, now: u64) {
-        let Some(topic) = self.topics.get_mut(&id).filter(|topic| topic.wanted && !topic.kept) else { return };
+        let Some(topic) = self
+            .topics
+            .get_mut(&id)
+            .filter(|topic| topic.wanted && !topic.kept)
+        else {
+            return;
+        };
         topic.wanted = false;
         match topic.place {
             Place::Queued(_) | Place::Ready(_) => {
@@ -67,12 +77,21 @@ impl Manager {
 
     /// Data of this topic came: the only proof that a name exists and its stream lives.
     pub fn data(&mut self, id: TopicId, now: u64) {
-        let Some(topic) = self.topics.get_mut(&id) else { return };
+        let Some(topic) = self.topics.get_mut(&id) else {
+            return;
+        };
         topic.heard_at = now;
+        // Too late: the caller was told of its end.
+        if topic.gave_up {
+            return;
+        }
         if topic.health == Health::Live && topic.proven {
             return;
         }
-        if !matches!(topic.place, Place::Asked(_) | Place::Held(_) | Place::Parting(_)) {
+        if !matches!(
+            topic.place,
+            Place::Asked(_) | Place::Held(_) | Place::Parting(_)
+        ) {
             return;
         }
         topic.health = Health::Live;
@@ -91,7 +110,10 @@ impl Manager {
                 return;
             }
             self.timers.pop_first();
-            let topic = self.topics.get_mut(&id).expect("a removed topic has no timer");
+            let topic = self
+                .topics
+                .get_mut(&id)
+                .expect("a removed topic has no timer");
             topic.due = u64::MAX;
             self.expire(id, now);
             self.arm(id);
@@ -100,10 +122,15 @@ impl Manager {
 
     fn expire(&mut self, id: TopicId, now: u64) {
         let settings = &self.settings;
-        let topic = self.topics.get_mut(&id).expect("a removed topic has no timer");
+        let topic = self
+            .topics
+            .get_mut(&id)
+            .expect("a removed topic has no timer");
         let is_late = match topic.health {
             Health::Lost => topic.lost_at + settings.stale_ms <= now,
-            Health::Live => settings.topic_quiet_ms.is_some_and(|quiet| topic.heard_at + quiet <= now),
+            Health::Live => settings
+                .topic_quiet_ms
+                .is_some_and(|quiet| topic.heard_at + quiet <= now),
             Health::New | Health::Stale => false,
         };
         if is_late {
@@ -119,7 +146,9 @@ impl Manager {
 
     /// Ends what was never proven. The slot becomes free when the venue has acknowledged that.
     pub(super) fn give_up(&mut self, id: TopicId, now: u64) {
-        let Some(topic) = self.topics.get_mut(&id) else { return };
+        let Some(topic) = self.topics.get_mut(&id) else {
+            return;
+        };
         if !matches!(topic.place, Place::Asked(_) | Place::Held(_)) {
             return;
         }
@@ -131,7 +160,9 @@ impl Manager {
 
     /// Unsubscribes what is not wanted. While its SUBSCRIBE is unanswered that has to wait.
     pub(super) fn part(&mut self, id: TopicId, now: u64) {
-        let Some(topic) = self.topics.get_mut(&id) else { return };
+        let Some(topic) = self.topics.get_mut(&id) else {
+            return;
+        };
         self.lingering.remove(&(topic.linger_until, id));
         match topic.place {
             Place::Held(index) => {
@@ -154,7 +185,9 @@ impl Manager {
 
     /// It is asked for now, or has its time again: silence counts from here.
     pub(super) fn age_from(&mut self, id: TopicId, now: u64) {
-        let Some(topic) = self.topics.get_mut(&id) else { return };
+        let Some(topic) = self.topics.get_mut(&id) else {
+            return;
+        };
         self.unproven.remove(&(topic.asked_at, id));
         topic.asked_at = now;
         if !topic.proven {
@@ -164,7 +197,9 @@ impl Manager {
 
     /// Sets the topic's timer to its next deadline.
     pub(super) fn arm(&mut self, id: TopicId) {
-        let Some(topic) = self.topics.get_mut(&id) else { return };
+        let Some(topic) = self.topics.get_mut(&id) else {
+            return;
+        };
         let due = topic.deadline(&self.settings);
         if due == topic.due {
             return;
@@ -179,7 +214,9 @@ impl Manager {
     /// Forgets the topic and frees what it held here; telling the caller is left to who calls.
     pub(super) fn remove(&mut self, id: TopicId) {
         self.detach(id);
-        let Some(topic) = self.topics.remove(&id) else { return };
+        let Some(topic) = self.topics.remove(&id) else {
+            return;
+        };
         if let Place::Queued(key) = topic.place {
             self.queue.remove(&key);
         }
@@ -192,7 +229,9 @@ impl Manager {
 
     /// Takes the topic off its connection.
     pub(super) fn detach(&mut self, id: TopicId) {
-        let Some(topic) = self.topics.get(&id) else { return };
+        let Some(topic) = self.topics.get(&id) else {
+            return;
+        };
         self.unproven.remove(&(topic.asked_at, id));
         match topic.place {
             Place::Queued(_) => {}

@@ -10,7 +10,9 @@ const CODE_TOO_MANY: i64 = 4;
 
 impl Manager {
     pub fn connected(&mut self, conn: Conn, now: u64) {
-        let Some(link) = self.links.get_mut(conn.index) else { return };
+        let Some(link) = self.links.get_mut(conn.index) else {
+            return;
+        };
         if link.life == conn.life && link.phase == Phase::Dialing {
             link.open(&self.settings, now);
         }
@@ -42,14 +44,26 @@ impl Manager {
     /// The venue answered. An error without an id belongs to the oldest request: answers come in order.
     pub fn acked(&mut self, conn: Conn, request_id: Option<u64>, reply: Reply<'_>, now: u64) {
         self.heard(conn, now);
-        let Some(link) = self.current(conn) else { return };
+        let Some(link) = self.current(conn) else {
+            return;
+        };
         let oldest = || link.requests.keys().next().copied();
-        let Some(request_id) = request_id.or_else(oldest) else { return };
-        let Some(request) = link.requests.remove(&request_id) else { return };
+        let Some(request_id) = request_id.or_else(oldest) else {
+            return;
+        };
+        let Some(request) = link.requests.remove(&request_id) else {
+            return;
+        };
         match (request.method, reply) {
             (Method::Subscribe, Reply::Ok) => self.subscribed(conn.index, request),
             (Method::Unsubscribe, Reply::Ok) => self.unsubscribed(request),
-            (Method::Subscribe, Reply::Error { code: CODE_TOO_MANY, msg }) => self.too_many(conn, request, msg),
+            (
+                Method::Subscribe,
+                Reply::Error {
+                    code: CODE_TOO_MANY,
+                    msg,
+                },
+            ) => self.too_many(conn, request, msg),
             (_, Reply::Error { msg, .. }) => self.refused(conn.index, request, msg),
         }
     }
@@ -60,15 +74,29 @@ impl Manager {
             if link.phase != Phase::Open || link.dead_at(&self.settings) > now {
                 continue;
             }
-            let is_silent = link.pinged_at.is_some_and(|at| at + self.settings.ping_reply_ms <= now);
-            self.end(index, if is_silent { Loss::Silent } else { Loss::NoReply }, now);
+            let is_silent = link
+                .pinged_at
+                .is_some_and(|at| at + self.settings.ping_reply_ms <= now);
+            self.end(
+                index,
+                if is_silent {
+                    Loss::Silent
+                } else {
+                    Loss::NoReply
+                },
+                now,
+            );
         }
     }
 
     fn subscribed(&mut self, index: usize, request: Request) {
         for id in request.topics {
             if let Some(topic) = self.topics.get_mut(&id) {
-                debug_assert_eq!(topic.place, Place::Asked(index), "only what was asked for is acknowledged");
+                debug_assert_eq!(
+                    topic.place,
+                    Place::Asked(index),
+                    "only what was asked for is acknowledged"
+                );
                 topic.place = Place::Held(index);
                 self.arm(id);
             }
@@ -88,7 +116,9 @@ impl Manager {
 
     /// The venue holds it no more.
     fn left(&mut self, id: TopicId) {
-        let Some(topic) = self.topics.get(&id) else { return };
+        let Some(topic) = self.topics.get(&id) else {
+            return;
+        };
         if topic.wanted {
             self.requeue(id, Class::New);
             return;
@@ -105,17 +135,26 @@ impl Manager {
         if held == 0 && request.topics.len() == 1 {
             return self.refused(conn.index, request, msg);
         }
-        let streams = if held > 0 { held } else { request.topics.len() / 2 };
+        let streams = if held > 0 {
+            held
+        } else {
+            request.topics.len() / 2
+        };
         let link = &mut self.links[conn.index];
         link.capacity = link.capacity.min(streams);
         link.is_capacity_learned = true;
-        self.actions.push_back(Action::Learned { conn, streams: link.capacity });
+        self.actions.push_back(Action::Learned {
+            conn,
+            streams: link.capacity,
+        });
         for id in request.topics {
             self.again(id);
         }
         // What has a slot here by the old limit and was not sent yet goes elsewhere too.
         let members = self.links[conn.index].members.iter().rev().copied();
-        let unsent: Vec<_> = members.filter(|id| self.topics[id].place == Place::Ready(conn.index)).collect();
+        let unsent: Vec<_> = members
+            .filter(|id| self.topics[id].place == Place::Ready(conn.index))
+            .collect();
         for id in unsent {
             if self.links[conn.index].members.len() <= self.links[conn.index].capacity {
                 return;
@@ -125,41 +164,49 @@ impl Manager {
     }
 
     /// One bad name refuses the whole list: halves find it in few messages.
-    fn refused(&mut self, index: usize, mut request: Request, msg: &str) {
-        if request.topics.len() > 1 {
-            let place = match request.method {
-                Method::Subscribe => Place::Ready(index),
-                Method::Unsubscribe => Place::Parting(index),
-            };
-            for id in &request.topics {
-                self.topics.get_mut(id).expect("a removed topic was not asked for").place = place;
-            }
-            let half = request.topics.split_off(request.topics.len() / 2);
-            let first = request.topics.clone();
-            self.links[index].parts.push_back((request.method, request.topics));
-            self.links[index].parts.push_back((request.method, half.clone()));
-            // What lost its last client meanwhile is not asked for again.
-            for id in first.into_iter().chain(half) {
-                self.settle(id);
-            }
-            return;
+    fn refused(&mut self, index: usize, request: Request, msg: &str) {
+        let Request { method, topics, .. } = request;
+        if let [id] = topics[..] {
+            return self.refused_alone(method, id, msg);
         }
-        let id = request.topics[0];
-        if request.method == Method::Unsubscribe {
+        let place = match method {
+            Method::Subscribe => Place::Ready(index),
+            Method::Unsubscribe => Place::Parting(index),
+        };
+        for id in &topics {
+            let topic = self.topics.get_mut(id);
+            topic.expect("a removed topic was not asked for").place = place;
+        }
+        let (first, second) = topics.split_at(topics.len() / 2);
+        for half in [first, second] {
+            self.links[index].parts.push_back((method, half.to_vec()));
+        }
+        for id in topics {
+            self.settle(id);
+        }
+    }
+
+    fn refused_alone(&mut self, method: Method, id: TopicId, msg: &str) {
+        if method == Method::Unsubscribe {
             return self.left(id);
         }
         let topic = &self.topics[&id];
         if topic.wanted {
-            self.actions.push_back(Action::Refused { id, msg: msg.to_owned() });
+            self.actions.push_back(Action::Refused {
+                id,
+                msg: msg.to_owned(),
+            });
         } else if !topic.gave_up {
             self.actions.push_back(Action::Released(id));
         }
         self.remove(id);
     }
 
-    /// A topic that has to be subscribed again, or for a parting one, that somebody wants again after all.
+    /// Demand may have changed while the request was under way: what it asked for is then not asked for again.
     fn settle(&mut self, id: TopicId) {
-        let Some(topic) = self.topics.get_mut(&id) else { return };
+        let Some(topic) = self.topics.get_mut(&id) else {
+            return;
+        };
         match topic.place {
             Place::Ready(_) if !topic.wanted => self.again(id),
             Place::Parting(index) if topic.wanted => {
@@ -173,7 +220,9 @@ impl Manager {
 
     /// Back into the queue if it is wanted; otherwise that was its end.
     fn again(&mut self, id: TopicId) {
-        let Some(topic) = self.topics.get(&id) else { return };
+        let Some(topic) = self.topics.get(&id) else {
+            return;
+        };
         if topic.wanted {
             self.requeue(id, Class::Again);
             return;
@@ -187,7 +236,10 @@ impl Manager {
     fn held_count(&self, index: usize) -> usize {
         let is_held = |id: &&TopicId| {
             let place = self.topics[*id].place;
-            matches!(place, Place::Held(_) | Place::Parting(_) | Place::Leaving(_))
+            matches!(
+                place,
+                Place::Held(_) | Place::Parting(_) | Place::Leaving(_)
+            )
         };
         self.links[index].members.iter().filter(is_held).count()
     }
@@ -197,13 +249,24 @@ impl Manager {
         let link = &mut self.links[index];
         let conn = link.conn(index);
         link.end_life(&self.settings, Phase::Waiting, now);
-        let retry_ms = if why == Loss::Shutdown { 0 } else { link.backoff.next_wait(now) };
+        let retry_ms = if why == Loss::Shutdown {
+            0
+        } else {
+            link.backoff.next_wait(now)
+        };
         link.not_before = now + retry_ms;
         self.actions.push_back(Action::Close { conn });
-        self.actions.push_back(Action::Down { conn, why, retry_ms });
+        self.actions.push_back(Action::Down {
+            conn,
+            why,
+            retry_ms,
+        });
         let members: Vec<_> = link.members.iter().copied().collect();
         for id in members {
-            let topic = self.topics.get_mut(&id).expect("a removed topic is on no connection");
+            let topic = self
+                .topics
+                .get_mut(&id)
+                .expect("a removed topic is on no connection");
             if topic.wanted && topic.health == Health::Live {
                 topic.health = Health::Lost;
                 topic.lost_at = now;

@@ -44,10 +44,30 @@ mod tests {
     #[test]
     fn requests_have_no_spaces_and_escape_what_clients_wrote() {
         let table: &[(Method, &[&str], u64, &str)] = &[
-            (Method::Subscribe, &["btcusdt@trade"], 1, r#"{"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":1}"#),
-            (Method::Unsubscribe, &["a", "b"], 12, r#"{"method":"UNSUBSCRIBE","params":["a","b"],"id":12}"#),
-            (Method::Subscribe, &["币安usdt@trade"], 2, r#"{"method":"SUBSCRIBE","params":["币安usdt@trade"],"id":2}"#),
-            (Method::Subscribe, &["a\"],\\\n"], 3, "{\"method\":\"SUBSCRIBE\",\"params\":[\"a\\\"],\\\\\\u000a\"],\"id\":3}"),
+            (
+                Method::Subscribe,
+                &["btcusdt@trade"],
+                1,
+                r#"{"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":1}"#,
+            ),
+            (
+                Method::Unsubscribe,
+                &["a", "b"],
+                12,
+                r#"{"method":"UNSUBSCRIBE","params":["a","b"],"id":12}"#,
+            ),
+            (
+                Method::Subscribe,
+                &["币安usdt@trade"],
+                2,
+                r#"{"method":"SUBSCRIBE","params":["币安usdt@trade"],"id":2}"#,
+            ),
+            (
+                Method::Subscribe,
+                &["a\"],\\\n"],
+                3,
+                "{\"method\":\"SUBSCRIBE\",\"params\":[\"a\\\"],\\\\\\u000a\"],\"id\":3}",
+            ),
         ];
         for &(method, names, id, expected) in table {
             let text = text(method, names.iter().copied(), id);

@@ -1,10 +1,10 @@
-//! One rule each, against the mock venue.
+//! Demand, packing and giving up: one rule each, against the mock venue.
 
-use super::mock::{BAD, GHOST, Rules};
+use super::mock::{GHOST, Rules};
 use super::simulation::World;
-use super::{Action, Conn, Loss, Reply, Settings, TopicId};
+use super::{Action, Settings, TopicId};
 
-fn rules() -> Rules {
+pub(super) fn rules() -> Rules {
     Rules {
         messages_per_second: 10,
         streams_per_connection: 1_024,
@@ -15,22 +15,25 @@ fn rules() -> Rules {
     }
 }
 
-fn world() -> World {
+pub(super) fn world() -> World {
     World::new(Settings::default(), rules(), 1)
 }
 
 impl World {
-    fn want_many(&mut self, ids: std::ops::Range<u32>) {
+    pub(super) fn want_many(&mut self, ids: std::ops::Range<u32>) {
         for id in ids {
             self.want(id, &format!("s{id}@trade"));
         }
     }
 
-    fn count(&self, wanted: impl Fn(&Action) -> bool) -> usize {
-        self.actions.iter().filter(|(_, action)| wanted(action)).count()
+    pub(super) fn count(&self, wanted: impl Fn(&Action) -> bool) -> usize {
+        self.actions
+            .iter()
+            .filter(|(_, action)| wanted(action))
+            .count()
     }
 
-    fn dials(&self) -> usize {
+    pub(super) fn dials(&self) -> usize {
         self.count(|action| matches!(action, Action::Dial { .. }))
     }
 }
@@ -51,7 +54,11 @@ fn a_cold_start_of_a_thousand_names_takes_five_messages_at_once() {
     assert_eq!(world.dials(), 1);
     assert_eq!(world.sent.len(), 5);
     assert_eq!(world.sent[0].0, world.sent[4].0, "all at the same moment");
-    assert!(world.sent[0].2.starts_with(r#"{"method":"SUBSCRIBE","params":["s0@trade","s1@trade","#));
+    assert!(
+        world.sent[0]
+            .2
+            .starts_with(r#"{"method":"SUBSCRIBE","params":["s0@trade","s1@trade","#)
+    );
     assert!(world.sent[4].2.ends_with(r#""s999@trade"],"id":5}"#));
     world.run_for(1_000);
     world.check_all_live();
@@ -68,7 +75,10 @@ fn demand_is_gathered_and_dialled_meanwhile() {
     world.run_for(200);
     assert_eq!(world.sent.len(), 1);
     assert_eq!(world.sent[0].0, start + 100);
-    assert_eq!(world.sent[0].2, r#"{"method":"SUBSCRIBE","params":["a@trade","b@trade"],"id":1}"#);
+    assert_eq!(
+        world.sent[0].2,
+        r#"{"method":"SUBSCRIBE","params":["a@trade","b@trade"],"id":1}"#
+    );
 }
 
 #[test]
@@ -97,119 +107,58 @@ fn wanting_again_within_the_linger_costs_no_message() {
     assert_eq!(world.sent.len(), 1);
     world.unwant(1);
     world.run_for(31_000);
-    assert_eq!(world.sent[1].2, r#"{"method":"UNSUBSCRIBE","params":["a@trade"],"id":2}"#);
-    assert_eq!(world.count(|action| matches!(action, Action::Released(TopicId(1)))), 1);
-    assert_eq!(world.manager.connections_open(), 0, "nothing needs the connection any more");
+    assert_eq!(
+        world.sent[1].2,
+        r#"{"method":"UNSUBSCRIBE","params":["a@trade"],"id":2}"#
+    );
+    assert_eq!(
+        world.count(|action| matches!(action, Action::Released(TopicId(1)))),
+        1
+    );
+    assert_eq!(
+        world.manager.connections_open(),
+        0,
+        "nothing needs the connection any more"
+    );
 }
 
 #[test]
 fn what_is_kept_survives_everything_but_the_end() {
     let mut world = world();
     world.want(1, &format!("{GHOST}1"));
-    world.manager.always(TopicId(1), &format!("{GHOST}1").into(), world.now);
+    world
+        .manager
+        .always(TopicId(1), &format!("{GHOST}1").into(), world.now);
     world.unwant(1);
     world.run_for(300_000);
     assert_eq!(world.venue.held(), [format!("{GHOST}1")]);
 }
 
 #[test]
-fn one_bad_name_is_found_by_halving_and_the_others_live() {
+fn data_that_comes_after_the_name_was_given_up_is_not_told() {
     let mut world = world();
-    world.want_many(0..199);
-    world.want(500, &format!("{BAD}name"));
-    world.run_for(10_000);
-    assert_eq!(world.count(|action| matches!(action, Action::Refused { id: TopicId(500), .. })), 1);
-    assert!(world.sent.len() <= 17, "{} messages for one of 200", world.sent.len());
-    world.check_all_live();
-}
-
-#[test]
-fn a_lower_limit_than_configured_is_learned() {
-    for closes_when_too_many in [false, true] {
-        let rules = Rules { streams_per_connection: 200, is_limit_unknown: true, closes_when_too_many, ..rules() };
-        let mut world = World::new(Settings::default(), rules, 1);
-        world.want_many(0..200);
-        world.run_for(5_000);
-        world.want_many(200..500);
-        world.run_for(60_000);
-        assert!(world.count(|action| matches!(action, Action::Learned { .. })) >= 1);
-        world.check_all_live();
-    }
-}
-
-#[test]
-fn an_error_without_an_id_is_the_oldest_requests() {
-    let mut world = world();
-    world.want(1, "a@trade");
-    world.manager.tick(world.now);
-    let conn = Conn { index: 0, life: 1 };
-    world.manager.connected(conn, world.now);
-    world.manager.tick(world.now + 100);
-    world.manager.acked(conn, None, Reply::Error { code: 2, msg: "no" }, world.now + 150);
-    let mut actions = std::iter::from_fn(|| world.manager.poll());
-    assert!(actions.any(|action| action == Action::Refused { id: TopicId(1), msg: "no".into() }));
-}
-
-#[test]
-fn a_loss_is_told_once_and_what_was_given_up_meanwhile_is_not_resubscribed() {
-    let mut world = world();
-    world.want_many(0..3);
-    world.run_for(15_000);
-    world.is_reachable = false;
-    world.kill(Conn { index: 0, life: 1 }, Loss::Broken("reset".into()));
-    world.run_for(5_000);
-    world.unwant(2);
-    world.run_for(5_000);
-    assert!(world.dials() > 5, "about one attempt a second");
-    world.is_reachable = true;
-    world.run_for(3_000);
-    assert_eq!(world.venue.held(), ["s0@trade", "s1@trade"]);
-    assert_eq!((world.seen[&0].lost_count, world.seen[&0].live_count), (1, 2));
-    assert!(world.count(|action| matches!(action, Action::Stale(_))) >= 1, "away for longer than the stale limit");
-    world.check_all_live();
-}
-
-#[test]
-fn an_announced_shutdown_is_followed_by_a_dial_at_once() {
-    let mut world = world();
-    world.want_many(0..3);
-    world.run_for(15_000);
-    let at = world.now;
-    world.kill(Conn { index: 0, life: 1 }, Loss::Shutdown);
-    world.run_for(0);
-    assert!(world.actions.contains(&(at, Action::Dial { conn: Conn { index: 0, life: 2 } })));
-}
-
-#[test]
-fn a_stalled_connection_is_pinged_and_then_replaced() {
-    let mut world = world();
-    world.want_many(0..3);
-    world.run_for(15_000);
-    world.venue.stall(Conn { index: 0, life: 1 });
-    world.run_for(75_000);
-    assert_eq!(world.count(|action| matches!(action, Action::Ping { .. })), 1);
-    assert_eq!(world.count(|action| matches!(action, Action::Down { why: Loss::Silent, .. })), 1);
-    world.run_for(2_000);
-    world.check_all_live();
-}
-
-#[test]
-fn an_unanswered_request_costs_the_connection_after_ten_seconds() {
-    let mut world = world();
-    world.want_many(0..3);
-    world.run_for(15_000);
-    world.venue.stall(Conn { index: 0, life: 1 });
-    world.want(9, "late@trade");
-    world.run_for(10_500);
-    assert_eq!(world.count(|action| matches!(action, Action::Down { why: Loss::NoReply, .. })), 1);
-    world.run_for(2_000);
-    world.check_all_live();
+    world.want(1, &format!("{GHOST}1"));
+    world.run_for(60_150);
+    assert_eq!(world.count(|action| matches!(action, Action::GaveUp(_))), 1);
+    world.manager.data(TopicId(1), world.now);
+    world.run_for(1_000);
+    assert_eq!(world.count(|action| matches!(action, Action::Live(_))), 0);
+    assert_eq!(world.manager.slots_used(), 0);
 }
 
 #[test]
 fn a_silent_name_is_given_up_after_a_minute_or_sooner_when_its_slot_is_needed() {
-    let rules = Rules { streams_per_connection: 2, connections: 1, ..rules() };
-    let settings = Settings { streams_per_connection: 2, connections: 1, unproven_ms: 20_000, ..Settings::default() };
+    let rules = Rules {
+        streams_per_connection: 2,
+        connections: 1,
+        ..rules()
+    };
+    let settings = Settings {
+        streams_per_connection: 2,
+        connections: 1,
+        unproven_ms: 20_000,
+        ..Settings::default()
+    };
     let mut world = World::new(settings, rules, 1);
     world.want(1, &format!("{GHOST}1"));
     world.run_for(2_000);
@@ -218,64 +167,22 @@ fn a_silent_name_is_given_up_after_a_minute_or_sooner_when_its_slot_is_needed() 
     assert_eq!(world.manager.unproven_count(), 2);
     world.want(3, "real@trade");
     world.run_for(5_000);
-    assert_eq!(world.count(|action| matches!(action, Action::NoRoom(TopicId(3)))), 1);
-    assert_eq!(world.count(|action| matches!(action, Action::GaveUp(TopicId(1)))), 1, "the oldest");
+    assert_eq!(
+        world.count(|action| matches!(action, Action::NoRoom(TopicId(3)))),
+        1
+    );
+    assert_eq!(
+        world.count(|action| matches!(action, Action::GaveUp(TopicId(1)))),
+        1,
+        "the oldest"
+    );
     assert!(world.seen[&3].is_live);
     assert!(world.seen[&2].is_wanted);
     world.run_for(30_000);
-    assert_eq!(world.count(|action| matches!(action, Action::GaveUp(TopicId(2)))), 1);
+    assert_eq!(
+        world.count(|action| matches!(action, Action::GaveUp(TopicId(2)))),
+        1
+    );
     assert_eq!(world.manager.unproven_count(), 0);
     world.check_all_live();
-}
-
-#[test]
-fn pings_are_answered_while_requests_wait_for_the_limit() {
-    let mut world = world();
-    world.want(0, "first@trade");
-    world.run_for(5_000);
-    let conn = Conn { index: 0, life: 1 };
-    for id in 1..=9 {
-        world.want(id, &format!("n{id}@trade"));
-        world.run_for(100);
-    }
-    // Nine messages within the second: the tenth is the PONG's.
-    world.want(10, "n10@trade");
-    world.run_for(100);
-    assert_eq!(world.count(|action| matches!(action, Action::Governed { .. })), 1);
-    world.manager.pinged(conn, b"older", world.now);
-    world.manager.pinged(conn, b"payload", world.now);
-    world.settle();
-    let pong = Action::Pong { conn, payload: b"payload".to_vec() };
-    assert_eq!(world.count(|action| *action == pong), 1);
-    world.run_for(2_000);
-    world.check_all_live();
-}
-
-#[test]
-fn connects_are_limited_per_window_too() {
-    let settings = Settings { connects_per_window: 8, ..Settings::default() };
-    let mut world = World::new(settings, rules(), 1);
-    world.is_reachable = false;
-    world.want(1, "a@trade");
-    world.run_for(299_000);
-    assert_eq!(world.dials(), 8);
-}
-
-#[test]
-fn a_day_of_life_ends_without_a_longer_wait() {
-    let mut world = world();
-    world.want(1, "a@trade");
-    world.run_for(5_000);
-    for life in 1..4 {
-        world.run_for(86_400);
-        world.kill(Conn { index: 0, life }, Loss::Closed { code: 1001, reason: String::new() });
-        world.run_for(3_000);
-    }
-    let waits = world.actions.iter().filter_map(|(_, action)| match action {
-        Action::Down { retry_ms, .. } => Some(*retry_ms),
-        _ => None,
-    });
-    for wait in waits {
-        assert!(wait <= 125, "the first wait again, not {wait}");
-    }
 }

@@ -1,0 +1,61 @@
+//! One life of one connection, from the dial to its end.
+
+use std::rc::Rc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::shared::Shared;
+use super::writer::Outgoing;
+use super::{Settings, Sink, dial, reader, writer};
+use crate::venue::manager::{Conn, Loss};
+
+/// The driver's ends of it. Dropping them makes the writer say goodbye and end.
+pub(super) struct Handle {
+    pub conn: Conn,
+    pub queue: mpsc::UnboundedSender<Outgoing>,
+    pub abort_reader: tokio::task::AbortHandle,
+    /// Dropped together with the queue: limits how long a stuck writer may linger.
+    _ended: oneshot::Sender<()>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.abort_reader.abort();
+    }
+}
+
+/// Starts the life; its tasks belong to `tasks`.
+pub(super) fn start<S: Sink + 'static>(
+    tasks: &mut tokio::task::JoinSet<()>,
+    shared: &Rc<Shared<S>>,
+    settings: &Rc<Settings>,
+    conn: Conn,
+) -> Handle {
+    let (queue, outgoing) = mpsc::unbounded_channel();
+    let (_ended, ended) = oneshot::channel();
+    let (to_writer, for_writer) = oneshot::channel();
+    tasks.spawn_local(async move {
+        // Not connected: nothing to write, nothing to say.
+        if let Ok(socket) = for_writer.await {
+            writer::write(socket, outgoing, ended).await;
+        }
+    });
+    let (shared, settings) = (Rc::clone(shared), Rc::clone(settings));
+    let abort_reader = tasks.spawn_local(async move {
+        let dialled = match dial::dial(&settings).await {
+            Ok(dialled) => dialled,
+            Err(error) => return shared.lost(conn, Loss::NotConnected(error.to_string())),
+        };
+        // Fails only if the writer is gone, and then this task is about to be aborted.
+        let _ = to_writer.send(dialled.write);
+        shared.connected(conn);
+        let why = reader::read(&shared, conn, dialled.read, dialled.leftover).await;
+        shared.lost(conn, why);
+    });
+    Handle {
+        conn,
+        queue,
+        abort_reader,
+        _ended,
+    }
+}

@@ -1,0 +1,212 @@
+//! From a url to an open WebSocket's byte streams.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper::client::conn::http1;
+use hyper::header::{
+    CONNECTION, HOST, HeaderMap, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
+};
+use hyper::header::{SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE, USER_AGENT};
+use hyper::upgrade::Upgraded;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use sha1::{Digest, Sha1};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use super::{Settings, Target};
+
+/// From the lookup to the venue's 101.
+const DIAL_MAX: Duration = Duration::from_secs(10);
+/// One address, when there are several: a dead one must not use up all of the time.
+const ADDRESS_MAX: Duration = Duration::from_secs(3);
+
+/// What the accept value is computed from (RFC 6455 section 1.3).
+const WEBSOCKET_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DialError {
+    #[error("no answer within 10 s")]
+    TimedOut,
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    #[error("the name has no address")]
+    NoAddress,
+    #[error("wss without certificates to trust")]
+    NoTls,
+    #[error("the host is no name that a certificate could have")]
+    ServerName,
+    #[error("http: {0}")]
+    Http(#[from] hyper::Error),
+    #[error("answered {0} instead of 101")]
+    Status(StatusCode),
+    #[error("the answer's {0} header is wrong")]
+    Header(HeaderName),
+}
+
+pub(super) type ReadHalf = Box<dyn AsyncRead + Unpin>;
+pub(super) type WriteHalf = Box<dyn AsyncWrite + Unpin>;
+
+pub(super) struct Dialled {
+    pub read: ReadHalf,
+    pub write: WriteHalf,
+    /// What was read behind the answer: the first frames.
+    pub leftover: Bytes,
+}
+
+pub(super) async fn dial(settings: &Settings) -> Result<Dialled, DialError> {
+    timeout(DIAL_MAX, dial_unlimited(settings))
+        .await
+        .map_err(|_| DialError::TimedOut)?
+}
+
+async fn dial_unlimited(settings: &Settings) -> Result<Dialled, DialError> {
+    let target = &settings.target;
+    let socket = connect(target).await?;
+    socket.set_nodelay(true)?;
+    if !target.is_tls() {
+        let (socket, leftover) = open::<TcpStream>(socket, target).await?;
+        let (read, write) = socket.into_split();
+        return Ok(Dialled {
+            read: Box::new(read),
+            write: Box::new(write),
+            leftover,
+        });
+    }
+    let config = settings.tls.clone().ok_or(DialError::NoTls)?;
+    let name = ServerName::try_from(target.host().to_owned()).map_err(|_| DialError::ServerName)?;
+    let socket = TlsConnector::from(config).connect(name, socket).await?;
+    let (socket, leftover) = open::<TlsStream<TcpStream>>(socket, target).await?;
+    let (read, write) = tokio::io::split(socket);
+    Ok(Dialled {
+        read: Box::new(read),
+        write: Box::new(write),
+        leftover,
+    })
+}
+
+async fn connect(target: &Target) -> Result<TcpStream, DialError> {
+    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((target.host(), target.port()))
+        .await?
+        .collect();
+    let limit = if addresses.len() > 1 {
+        ADDRESS_MAX
+    } else {
+        DIAL_MAX
+    };
+    let mut failure = DialError::NoAddress;
+    for address in addresses {
+        match timeout(limit, TcpStream::connect(address)).await {
+            Ok(Ok(socket)) => return Ok(socket),
+            Ok(Err(error)) => failure = error.into(),
+            Err(_) => failure = DialError::TimedOut,
+        }
+    }
+    Err(failure)
+}
+
+/// The opening handshake (RFC 6455 section 4.1). No extension is offered.
+async fn open<S>(socket: S, target: &Target) -> Result<(S, Bytes), DialError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let key = STANDARD.encode(nonce());
+    let request = Request::get(target.path())
+        .header(HOST, target.authority())
+        .header(CONNECTION, "Upgrade")
+        .header(UPGRADE, "websocket")
+        .header(SEC_WEBSOCKET_VERSION, "13")
+        .header(SEC_WEBSOCKET_KEY, &key)
+        .header(USER_AGENT, concat!("relay/", env!("CARGO_PKG_VERSION")))
+        .body(Empty::<Bytes>::new())
+        .expect("a parsed target makes valid headers");
+
+    let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await?;
+    let mut connection = std::pin::pin!(connection.with_upgrades());
+    let mut exchange = std::pin::pin!(async {
+        let response = sender.send_request(request).await?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(DialError::Status(response.status()));
+        }
+        check_headers(response.headers(), &key)?;
+        Ok(hyper::upgrade::on(response).await?)
+    });
+    // Both futures stay pinned here: whichever ends first, the other one goes on from where it was.
+    let upgraded: Upgraded = tokio::select! {
+        upgraded = &mut exchange => upgraded?,
+        ended = &mut connection => {
+            ended?;
+            exchange.await?
+        }
+    };
+    let parts = upgraded
+        .downcast::<TokioIo<S>>()
+        .expect("hyper gives back the socket it was given");
+    Ok((parts.io.into_inner(), parts.read_buf))
+}
+
+/// Different for every handshake, which is all it is for: caches must not answer it (RFC 6455 section 4.1).
+fn nonce() -> [u8; 16] {
+    let random = || RandomState::new().build_hasher().finish();
+    let mut nonce = [0; 16];
+    nonce[..8].copy_from_slice(&random().to_le_bytes());
+    nonce[8..].copy_from_slice(&random().to_le_bytes());
+    nonce
+}
+
+fn check_headers(headers: &HeaderMap, key: &str) -> Result<(), DialError> {
+    let has_token = |name: &HeaderName, token: &str| {
+        let values = headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok());
+        values
+            .flat_map(|value| value.split(','))
+            .any(|part| part.trim().eq_ignore_ascii_case(token))
+    };
+    for (name, token) in [(UPGRADE, "websocket"), (CONNECTION, "upgrade")] {
+        if !has_token(&name, token) {
+            return Err(DialError::Header(name));
+        }
+    }
+    if headers
+        .get(SEC_WEBSOCKET_ACCEPT)
+        .is_none_or(|value| value.as_bytes() != accept(key).as_bytes())
+    {
+        return Err(DialError::Header(SEC_WEBSOCKET_ACCEPT));
+    }
+    // None was offered, so whatever it is, the frames would not be what we think they are.
+    if headers.contains_key(SEC_WEBSOCKET_EXTENSIONS) {
+        return Err(DialError::Header(SEC_WEBSOCKET_EXTENSIONS));
+    }
+    Ok(())
+}
+
+pub(super) fn accept(key: &str) -> String {
+    let digest = Sha1::new()
+        .chain_update(key.as_bytes())
+        .chain_update(WEBSOCKET_GUID.as_bytes())
+        .finalize();
+    STANDARD.encode(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_accept_value_of_the_rfc() {
+        assert_eq!(
+            super::accept("dGhlIHNhbXBsZSBub25jZQ=="),
+            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+        );
+    }
+}

@@ -1,0 +1,190 @@
+//! A feed with a recording sink, in front of the fake venue.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+use tokio_rustls::rustls::ClientConfig;
+
+use super::fake::{Peer, Venue};
+use super::{Decoded, Demand, FeedEvent, Settings, Sink, Target, manager, run};
+use crate::venue::backoff::Shape;
+
+/// What the sink was told, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Told {
+    Frame(String, String),
+    Flush,
+    Event(FeedEvent),
+}
+
+struct Recorder {
+    told: Rc<RefCell<Vec<Told>>>,
+    start: Instant,
+}
+
+impl Sink for Recorder {
+    fn frame(&mut self, stream: &str, data: &[u8], read_ns: u64) -> Option<u32> {
+        assert!(read_ns <= self.now_ns());
+        let data = String::from_utf8(data.to_vec()).expect("checked by the feed");
+        self.told
+            .borrow_mut()
+            .push(Told::Frame(stream.to_owned(), data));
+        stream.strip_prefix('s').and_then(|id| id.parse().ok())
+    }
+
+    fn flush(&mut self) {
+        self.told.borrow_mut().push(Told::Flush);
+    }
+
+    fn event(&mut self, event: FeedEvent) {
+        self.told.borrow_mut().push(Told::Event(event));
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.start.elapsed().as_nanos() as u64
+    }
+}
+
+/// Enough of the dialect for these tests.
+fn decode(text: &[u8]) -> Decoded<'_> {
+    let Ok(value) = serde_json::from_slice::<serde_json::Value>(text) else {
+        return Decoded::NotJson;
+    };
+    let id = value["id"].as_u64();
+    if let Some(stream) = value["stream"].as_str() {
+        let at = text
+            .windows(7)
+            .position(|window| window == b"\"data\":")
+            .expect("data");
+        return Decoded::Data {
+            stream: Cow::Owned(stream.to_owned()),
+            data: &text[at + 7..text.len() - 1],
+        };
+    }
+    match &value {
+        _ if value["e"] == "serverShutdown" => Decoded::Shutdown,
+        _ if value.get("e").is_some() => Decoded::NoStreamName,
+        _ if value.get("error").is_some() => {
+            let msg = value["error"]["msg"].as_str().expect("msg").to_owned();
+            Decoded::Error {
+                id,
+                code: value["error"]["code"].as_i64().expect("code"),
+                msg: msg.into(),
+            }
+        }
+        _ if value.get("result").is_some() => Decoded::Ack { id },
+        _ => Decoded::Other,
+    }
+}
+
+pub(super) struct World {
+    pub venue: Venue,
+    pub demand: mpsc::UnboundedSender<Demand>,
+    pub told: Rc<RefCell<Vec<Told>>>,
+    pub shutdown: oneshot::Sender<()>,
+    pub feed: tokio::task::JoinHandle<()>,
+}
+
+impl World {
+    pub async fn start() -> Self {
+        let venue = Venue::start().await;
+        let url = format!("ws://{}/ws", venue.address);
+        Self::start_with(venue, &url, None)
+    }
+
+    pub fn start_with(venue: Venue, url: &str, tls: Option<Arc<ClientConfig>>) -> Self {
+        let target = Target::parse(url).expect("a url");
+        let backoff = Shape {
+            first_ms: 20,
+            ..Shape::default()
+        };
+        let manager = manager::Settings {
+            gather_ms: 5,
+            linger_ms: 20,
+            backoff,
+            ..manager::Settings::default()
+        };
+        let settings = Settings {
+            target,
+            tls,
+            manager,
+            always: Vec::new(),
+            seed: 1,
+        };
+        let (demand, mailbox) = mpsc::unbounded_channel();
+        let (shutdown, stop) = oneshot::channel::<()>();
+        let told = Rc::new(RefCell::new(Vec::new()));
+        let sink = Recorder {
+            told: Rc::clone(&told),
+            start: Instant::now(),
+        };
+        let stop = async move { stop.await.unwrap_or(()) };
+        let feed = tokio::task::spawn_local(run(settings, mailbox, sink, decode, stop));
+        Self {
+            venue,
+            demand,
+            told,
+            shutdown,
+            feed,
+        }
+    }
+
+    pub fn want(&self, id: u32) {
+        self.demand
+            .send(Demand::Want {
+                id,
+                name: format!("s{id}").into(),
+            })
+            .expect("the feed runs");
+    }
+
+    /// A connection that holds `s1`.
+    pub async fn connected() -> (Self, Peer) {
+        let world = Self::start().await;
+        world.want(1);
+        let mut peer = world.venue.accept(b"").await;
+        peer.subscribe(r#""s1""#, 1).await;
+        (world, peer)
+    }
+
+    pub async fn until(&self, what: impl Fn(&Told) -> bool) {
+        let seen = async {
+            while !self.told.borrow().iter().any(&what) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let seen = timeout(Duration::from_secs(5), seen).await;
+        assert!(seen.is_ok(), "not told in time: {:?}", self.told.borrow());
+    }
+
+    pub async fn until_event(&self, event: FeedEvent) {
+        self.until(|told| *told == Told::Event(event.clone())).await;
+    }
+
+    pub async fn until_frame(&self, payload: &str) {
+        self.until(|told| matches!(told, Told::Frame(_, data) if data == payload))
+            .await;
+    }
+
+    pub fn count(&self, event: &FeedEvent) -> usize {
+        self.told
+            .borrow()
+            .iter()
+            .filter(|told| **told == Told::Event(event.clone()))
+            .count()
+    }
+}
+
+pub(super) fn on_a_shard(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    tokio::task::LocalSet::new().block_on(&runtime, test);
+}
