@@ -1,1 +1,83 @@
-fn main() {}
+//! Simulates venues and clients, measures what arrives, and judges it.
+//!
+//! Shares no code with the relay, so that a mistake cannot hide in both. Every command is one thread around one epoll
+//! set, open loop: a latency counts from when a message was due, so a stall on any side shows.
+//!
+//! Results go to stdout as one JSON object, errors to stderr.
+
+mod clock;
+mod listen;
+mod poll;
+
+mod event;
+mod frame;
+mod handshake;
+
+mod bare;
+mod hostile;
+mod process;
+mod run;
+mod venue;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+// The fleet's buffers come and go per connection; glibc's arenas would keep them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[derive(Parser)]
+#[command(
+    version,
+    about,
+    after_help = "Exit status: 0 as expected, 1 could not run, 3 something was lost or wrong, 4 the run proves nothing (invalid)."
+)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Be a venue that speaks the stream dialect, and send at a fixed rate whatever was subscribed
+    Venue(venue::Args),
+    /// Open many connections, check every frame, and report latency, losses and what the relay spent
+    Run(run::Args),
+    /// Be the cheapest relay there can be: one plain send() per subscriber, nothing checked
+    Bare(bare::Args),
+    /// Misbehave in a named way and check what the relay answers
+    Hostile(hostile::Args),
+}
+
+/// What the exit status says.
+enum Outcome {
+    AsExpected,
+    Wrong,
+    Invalid,
+}
+
+fn main() -> ExitCode {
+    let done = match Args::parse().command {
+        Command::Venue(args) => venue::run(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Bare(args) => bare::run(&args),
+        Command::Hostile(args) => hostile::run(&args),
+    };
+    match done {
+        Ok(Outcome::AsExpected) => ExitCode::SUCCESS,
+        Ok(Outcome::Wrong) => ExitCode::from(3),
+        Ok(Outcome::Invalid) => ExitCode::from(4),
+        Err(error) => {
+            eprintln!("loadgen: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes one JSON value as a line of stdout, at once: scripts wait for it.
+fn report(value: &serde_json::Value) -> anyhow::Result<()> {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{value}")?;
+    Ok(stdout.flush()?)
+}

@@ -33,6 +33,9 @@ pub(super) struct Link {
     pub not_before: u64,
     pub opened_at: u64,
     pub backoff: Backoff,
+    /// It was dialled at once after an announced shutdown. Once per outage: a venue that does nothing but announce its
+    /// end must not use up the connects of the whole window.
+    pub was_hurried: bool,
 
     /// Streams it may hold: as configured, until the venue says otherwise.
     pub capacity: usize,
@@ -68,6 +71,7 @@ impl Link {
             opened_at: 0,
             backoff: Backoff::new(settings.backoff.clone(), seed),
             capacity: settings.streams_per_connection,
+            was_hurried: false,
             is_capacity_learned: false,
             members: BTreeSet::new(),
             fresh: Vec::new(),
@@ -128,6 +132,7 @@ impl Link {
     pub fn end_life(&mut self, settings: &Settings, phase: Phase, now: u64) {
         if self.phase == Phase::Open && now - self.opened_at >= settings.healthy_ms {
             self.backoff.healthy();
+            self.was_hurried = false;
         }
         self.phase = phase;
         self.fresh.clear();

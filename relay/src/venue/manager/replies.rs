@@ -249,7 +249,9 @@ impl Manager {
         let link = &mut self.links[index];
         let conn = link.conn(index);
         link.end_life(&self.settings, Phase::Waiting, now);
-        let retry_ms = if why == Loss::Shutdown {
+        let is_hurried = why == Loss::Shutdown && !link.was_hurried;
+        link.was_hurried |= is_hurried;
+        let retry_ms = if is_hurried {
             0
         } else {
             link.backoff.next_wait(now)

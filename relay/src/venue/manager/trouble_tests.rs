@@ -112,6 +112,19 @@ fn an_announced_shutdown_is_followed_by_a_dial_at_once() {
 }
 
 #[test]
+fn a_venue_that_only_announces_its_shutdown_is_backed_off_from() {
+    let mut world = world();
+    world.want_many(0..1);
+    world.run_for(200);
+    for life in 1..=100 {
+        world.kill(Conn { index: 0, life }, Loss::Shutdown);
+        world.run_for(200);
+    }
+    // 20 s at a wait of up to a second: about two dozen, where a hurry each time would make it a hundred.
+    assert!(world.dials() <= 40, "{} dials", world.dials());
+}
+
+#[test]
 fn a_stalled_connection_is_pinged_and_then_replaced() {
     let mut world = world();
     world.want_many(0..3);

@@ -72,6 +72,14 @@ impl Board {
             out.push(b']');
             (sink.emit)(&self.name, sink.buffer, false);
         }
+        self.schedule(now);
+    }
+
+    /// Speaks next at the first of its moments after `now`, if it began.
+    pub fn schedule(&mut self, now: i64) {
+        if !self.began() {
+            return;
+        }
         self.due =
             ((now - PHASE_MS).div_euclid(TICKER_PERIOD_MS) + 1) * TICKER_PERIOD_MS + PHASE_MS;
     }

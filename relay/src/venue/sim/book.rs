@@ -212,9 +212,9 @@ mod tests {
     /// Sides are sorted and apart, and no level is empty, wherever on the grid the quote stands.
     #[test]
     fn sides_are_sorted() {
-        for index in 0..INSTRUMENTS.len() {
+        for (index, instrument) in INSTRUMENTS.iter().enumerate() {
             for offset in 0..120 {
-                let book = book(index, INSTRUMENTS[index].level + offset, 1_000 + offset);
+                let book = book(index, instrument.level + offset, 1_000 + offset);
                 assert_eq!((book.bids.len(), book.asks.len()), (LEVELS, LEVELS));
                 assert!(
                     book.bids

@@ -1,7 +1,7 @@
 //! Payloads as the document writes them, or with Binance's further keys (protocols/bitzoom.md section 3, binance.md 5).
 
 use super::Fields;
-use super::book::{Level, Top};
+use super::book::{Book, Level, Top};
 use super::candle::{Candle, Fill};
 use super::day::Window;
 use super::instrument::Instrument;
@@ -139,6 +139,15 @@ impl Encoder<'_> {
         self.integer("u", ids.last);
         self.levels("b", bids.iter().copied());
         self.levels("a", asks.iter().copied());
+        self.end();
+    }
+
+    /// As REST answers a request for the book.
+    pub fn snapshot(&mut self, id: i64, book: &Book) {
+        self.raw("{\"lastUpdateId\":");
+        write_integer(self.out, id);
+        self.levels("bids", book.bids.iter().copied());
+        self.levels("asks", book.asks.iter().copied());
         self.end();
     }
 

@@ -3,7 +3,7 @@
 use super::Fields;
 use super::book::{Book, Shape, TOP_REFRESH_MS, Top};
 use super::day::{Day, Window};
-use super::encode::MarkPrice;
+use super::encode::{Encoder, MarkPrice};
 use super::model::{MINUTE_MS, Model};
 use super::output::Output;
 use super::stream::Kind;
@@ -11,6 +11,9 @@ use super::tape::{Event, Tape};
 
 /// Instruments speak one after the other, so that a period's frames do not all fall due at once.
 const PHASE_MS: i64 = 5;
+
+/// A common multiple of the periods of diff depth.
+const DIFF_PERIODS_MS: i64 = 500;
 
 const FUNDING_PERIOD_MS: i64 = 8 * 60 * MINUTE_MS;
 
@@ -42,24 +45,24 @@ impl Source {
     /// The book at `now`, where the tape stands.
     pub fn book(&mut self, now: i64) -> &Book {
         if self.book_at != now {
-            let shape = Shape {
-                instrument: self.model.instrument,
-                key: self.model.book_key(),
-                phase: self.phase,
-            };
-            shape.fill(self.tape.quote(), now, &mut self.book);
+            let mut book = std::mem::take(&mut self.book);
+            self.shape().fill(self.tape.quote(), now, &mut book);
+            self.book = book;
             self.book_at = now;
         }
         &self.book
     }
 
     pub fn top(&self, now: i64) -> Top {
+        self.shape().top(self.tape.quote(), now)
+    }
+
+    fn shape(&self) -> Shape<'_> {
         Shape {
             instrument: self.model.instrument,
             key: self.model.book_key(),
             phase: self.phase,
         }
-        .top(self.tape.quote(), now)
     }
 
     pub fn window(&mut self, now: i64) -> Window {
@@ -130,6 +133,25 @@ impl Market {
     pub fn unwant(&mut self, name: &str, now: i64) {
         self.outputs.retain(|output| output.name() != name);
         self.schedule(now);
+    }
+
+    /// The book at the last moment before `now` at which diffs of all speeds end, as REST would answer it.
+    pub fn snapshot(&self, now: i64) -> Vec<u8> {
+        let Source { model, phase, .. } = &self.source;
+        let at = (now - phase).div_euclid(DIFF_PERIODS_MS) * DIFF_PERIODS_MS + phase;
+        let mut book = Book::default();
+        self.source
+            .shape()
+            .fill(Tape::new(model, at).quote(), at, &mut book);
+        let mut out = Vec::new();
+        let fields = Fields::Document;
+        Encoder {
+            out: &mut out,
+            instrument: model.instrument,
+            fields,
+        }
+        .snapshot(at, &book);
+        out
     }
 
     /// Stands at `now` without having been anywhere between.

@@ -94,7 +94,9 @@ impl Sim {
             Some(Stream::One { instrument, kind }) => self.market(instrument).want(name, kind),
             Some(Stream::All(summary)) => {
                 if !self.boards.iter().any(|board| board.name() == name) {
-                    (0..INSTRUMENTS.len()).for_each(|index| drop(self.market(index)));
+                    for index in 0..INSTRUMENTS.len() {
+                        self.market(index);
+                    }
                     self.boards.push(Board::new(name, summary));
                 }
             }
@@ -151,6 +153,14 @@ impl Sim {
             self.earliest().0
         };
         u64::try_from(due).unwrap_or(0)
+    }
+
+    /// The book a little before `now_ms` as `{"lastUpdateId":…,"bids":…,"asks":…}`, to apply diff depth to.
+    /// It is taken at a moment at which diffs of every speed end, so none lies on both sides of it.
+    /// None for an unknown symbol.
+    pub fn depth(&mut self, symbol: &str, now_ms: u64) -> Option<Vec<u8>> {
+        let index = instrument::find(symbol)?;
+        Some(self.market(index).snapshot(time(now_ms)))
     }
 
     /// Time that was never lived through because the clock leapt forward while streams were wanted.
@@ -237,6 +247,7 @@ impl Sim {
         for market in self.used_markets() {
             market.leap(now, sink);
         }
+        self.boards.iter_mut().for_each(|board| board.schedule(now));
         self.clock = now;
     }
 
