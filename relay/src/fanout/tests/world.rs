@@ -76,7 +76,7 @@ impl World {
     pub fn advance(&mut self, ms: u64) {
         self.now_ms += ms;
         let now_ms = self.now_ms;
-        self.fanouts.iter_mut().for_each(|fanout| fanout.set_now(now_ms));
+        self.fanouts.iter_mut().for_each(|fanout| fanout.set_now(now_ms, now_ms));
         self.feeds.iter_mut().for_each(|feed| feed.appender.trim(now_ms * 1_000_000));
     }
 
