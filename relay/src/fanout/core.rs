@@ -236,7 +236,7 @@ impl<C> Fanout<C> {
         }
         let blocked = session.is(BLOCKED);
         let owed = session.owed(now_ms);
-        if blocked { owed.push_pong(frame) } else { owed.push(frame) }
+        if blocked || owed.has_pong() { owed.push_pong(frame) } else { owed.push(frame) }
         self.enqueue(slot);
     }
 
@@ -246,6 +246,9 @@ impl<C> Fanout<C> {
         self.drop_subscriptions(slot);
         if let Some(session) = self.sessions.get_mut(slot) {
             session.marks |= ENDING;
+            if let Some(owed) = &mut session.owed {
+                owed.drop_pong();
+            }
         }
     }
 
@@ -411,6 +414,10 @@ impl<C> Fanout<C> {
         session.held.push(Held { channel: id, index: local.subscribers.len() as u32 });
         local.combined_count += u32::from(session.is(COMBINED));
         local.subscribers.push(Subscriber { slot, position });
+        // The pass counts visits: one more place in its round is one more visit, or somebody is left out.
+        if local.left > 0 {
+            local.left = local.subscribers.len();
+        }
         self.stats.subscribed += 1;
         // What it is owed from before the next batch is served to it alone.
         if position < local.channel.log.head() {
@@ -441,7 +448,9 @@ impl<C> Fanout<C> {
         if local.subscribers.is_empty() {
             local.channel.interest.remove(self.shard as u32);
             let local = self.locals[held.channel as usize].take().expect("it was just there");
-            self.spare.extend(local.batch);
+            if let Some(batch) = local.batch {
+                super::turn::recycle(&mut self.spare, batch);
+            }
             self.names.remove(&local.channel.name);
             self.active.retain(|&id| id != held.channel);
             self.released.push(held.channel);
@@ -462,7 +471,9 @@ impl<C> Fanout<C> {
     fn tell_condition(&mut self, id: u32, state: StreamState) {
         let Some(local) = self.local(id) else { return };
         let sessions = &self.sessions;
-        let asked = |slot: &Slot| sessions.get(*slot).is_some_and(|session| session.is(NOTICES));
+        // Who takes nothing is not told of every change: its lane has a bound.
+        let asked = |session: &Session<C>| session.is(NOTICES) && !session.lane_is_full();
+        let asked = |slot: &Slot| sessions.get(*slot).is_some_and(asked);
         let slots: Vec<Slot> = local.subscribers.iter().map(|subscriber| subscriber.slot).filter(asked).collect();
         if slots.is_empty() {
             return;
