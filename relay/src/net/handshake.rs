@@ -109,8 +109,7 @@ impl Shard {
             let place = self.http.take_place(ip);
             let peer = stream.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
             let idle = Rc::new(Cell::new(false));
-            let request =
-                http::Waiting { ticket: conn.ticket, refused: conn.refused, peer, place, idle: idle.clone() };
+            let request = http::Waiting { ticket: conn.ticket, refused: conn.refused, peer, place, idle: idle.clone() };
             let task = tokio::task::spawn_local(http::serve(self.http.clone(), stream, request));
             self.handshakes.running.push(Running { task: task.abort_handle(), since: self.tick, ip, idle });
         }
