@@ -30,7 +30,8 @@ fn by_proxy(relay: &Relay, source: Ipv4Addr) -> Client {
 /// Proves that with the PROXY protocol a client is who the proxy says it is, and has its own places.
 #[test]
 fn the_proxy_protocol_names_the_client() {
-    let config = "[edge]\nproxy_protocol = true\ntrusted_proxies = [\"127.0.0.1/32\"]\n[limits]\nconnections_per_ip = 1";
+    let config =
+        "[edge]\nproxy_protocol = true\ntrusted_proxies = [\"127.0.0.1/32\"]\n[limits]\nconnections_per_ip = 1";
     let relay = Relay::configured(config, &[]);
     let (one, two) = (Ipv4Addr::new(198, 51, 100, 1), Ipv4Addr::new(198, 51, 100, 2));
     let mut first = by_proxy(&relay, one);

@@ -26,10 +26,19 @@ fn all_spellings_of_an_upgrade_work() {
     let relay = Relay::start();
     let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
     for head in [
-        format!("GET /ws HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n{}\r\n\r\n", key.to_lowercase().replace("dghlihnhbxbszsbub25jzq==", "dGhlIHNhbXBsZSBub25jZQ==")),
-        format!("GET /ws HTTP/1.1\r\nHOST: a\r\nUPGRADE: WebSocket\r\nCONNECTION: UPGRADE\r\nSEC-WEBSOCKET-VERSION: 13\r\n{key}\r\n\r\n"),
-        format!("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: h2c, websocket\r\n{key}\r\nSec-WebSocket-Version: 13\r\n\r\n"),
-        format!("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{key}\r\nSec-WebSocket-Version: 13\r\n\r\n"),
+        format!(
+            "GET /ws HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n{}\r\n\r\n",
+            key.to_lowercase().replace("dghlihnhbxbszsbub25jzq==", "dGhlIHNhbXBsZSBub25jZQ==")
+        ),
+        format!(
+            "GET /ws HTTP/1.1\r\nHOST: a\r\nUPGRADE: WebSocket\r\nCONNECTION: UPGRADE\r\nSEC-WEBSOCKET-VERSION: 13\r\n{key}\r\n\r\n"
+        ),
+        format!(
+            "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: h2c, websocket\r\n{key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        ),
+        format!(
+            "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        ),
         upgrade("ws://relay.test/ws"),
         upgrade("http://relay.test:8000/ws?x=1"),
         upgrade("/ws/"),
@@ -37,7 +46,10 @@ fn all_spellings_of_an_upgrade_work() {
         upgrade("/ws/1"),
         upgrade("/ws/btcusdt"),
         upgrade("/stream"),
-        upgrade_with("/ws", "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\nSec-WebSocket-Protocol: a, b\r\n"),
+        upgrade_with(
+            "/ws",
+            "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\nSec-WebSocket-Protocol: a, b\r\n",
+        ),
         upgrade_with("/ws", "Origin: null\r\n"),
         upgrade_with("/ws", "Origin: http://elsewhere.example\r\nPragma: no-cache\r\n"),
     ] {
@@ -167,7 +179,9 @@ fn origins_are_checked_against_the_list() {
     assert_eq!(with("https://app.example.com"), 101);
     assert_eq!(with("HTTPS://APP.example.com"), 101);
     assert_eq!(with("http://127.0.0.1:39451"), 101);
-    for stranger in ["null", "https://app.example.com.evil.example", "http://app.example.com", "https://app.example.com:8443"] {
+    for stranger in
+        ["null", "https://app.example.com.evil.example", "http://app.example.com", "https://app.example.com:8443"]
+    {
         assert_eq!(with(stranger), 403, "{stranger}");
     }
     assert_eq!(ask(relay.public, &upgrade("/ws")).status, 101);

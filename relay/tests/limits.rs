@@ -36,7 +36,8 @@ fn an_address_has_five_places() {
     // The refused connection itself and plain requests take no place.
     assert_eq!(http::get(relay.public, "/").status, 200);
     // Another address has its own five.
-    let elsewhere = Client::upgrade(connect_from("127.0.0.2".parse().expect("an address"), relay.public), &upgrade("/ws"));
+    let elsewhere =
+        Client::upgrade(connect_from("127.0.0.2".parse().expect("an address"), relay.public), &upgrade("/ws"));
     for way in 0..3 {
         let mut client = clients.pop().expect("one is left");
         match way {
@@ -126,7 +127,9 @@ fn too_many_messages_in_a_second_close_the_connection() {
             assert_eq!(client.next(), Got::Close(reason.0, reason.1));
             client.expect_end();
         }
-        support::until("they are counted", || relay.count_where("relay_closes_total", "reason=\"rate_limited\"") == 4.0);
+        support::until("they are counted", || {
+            relay.count_where("relay_closes_total", "reason=\"rate_limited\"") == 4.0
+        });
     };
     check(&[], 10);
     check(&["--profile", "binance"], 5);
@@ -222,7 +225,8 @@ fn invented_names_take_nobodys_slots() {
         }
     }
     assert_eq!(refused, 15, "fifty names are one address's share");
-    let mut other = Client::upgrade(connect_from("127.0.0.2".parse().expect("an address"), relay.public), &upgrade("/ws"));
+    let mut other =
+        Client::upgrade(connect_from("127.0.0.2".parse().expect("an address"), relay.public), &upgrade("/ws"));
     other.subscribe(&["btcusdt@trade"]);
     venue.until_asked("btcusdt@trade");
     venue.send("btcusdt@trade", r#"{"e":"trade","s":"BTCUSDT"}"#);

@@ -118,7 +118,9 @@ fn control_frames_may_part_a_message() {
         client.send_bytes(&masked(last | opcode, &[byte]));
     }
     assert_eq!(client.text(), EMPTY_LIST);
-    client.send_bytes(&[masked(TEXT, b""), masked(CONTINUATION, b""), masked(0x80 | CONTINUATION, LIST.as_bytes())].concat());
+    client.send_bytes(
+        &[masked(TEXT, b""), masked(CONTINUATION, b""), masked(0x80 | CONTINUATION, LIST.as_bytes())].concat(),
+    );
     assert_eq!(client.text(), EMPTY_LIST);
 }
 

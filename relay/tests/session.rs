@@ -82,7 +82,8 @@ fn documented_streams_have_their_payloads() {
 fn the_documents_python_client_works() {
     let relay = Relay::start();
     let mut client = relay.client("/ws");
-    client.send(r#"{"method": "SUBSCRIBE", "params": ["btcusdt@ticker", "btcusdt@trade", "btcusdt@kline_1m"], "id": 1}"#);
+    client
+        .send(r#"{"method": "SUBSCRIBE", "params": ["btcusdt@ticker", "btcusdt@trade", "btcusdt@kline_1m"], "id": 1}"#);
     assert_eq!(client.text(), r#"{"result":null,"id":1}"#);
     let mut seen = BTreeMap::new();
     while seen.len() < 3 {
@@ -98,7 +99,10 @@ fn the_documents_python_client_works() {
     }
     let list = client.request(r#"{"method": "LIST_SUBSCRIPTIONS", "id": 1}"#);
     assert_eq!(list, r#"{"result":["btcusdt@ticker","btcusdt@trade","btcusdt@kline_1m"],"id":1}"#);
-    assert_eq!(client.request(r#"{"method": "UNSUBSCRIBE", "params": ["btcusdt@trade"], "id": 1}"#), r#"{"result":null,"id":1}"#);
+    assert_eq!(
+        client.request(r#"{"method": "UNSUBSCRIBE", "params": ["btcusdt@trade"], "id": 1}"#),
+        r#"{"result":null,"id":1}"#
+    );
     assert_eq!(client.list(), ["btcusdt@ticker", "btcusdt@kline_1m"]);
 }
 
@@ -108,10 +112,18 @@ fn the_documents_javascript_client_works() {
     let relay = Relay::start();
     let mut client = relay.client("/ws");
     let check = |client: &mut Client, request, expected| assert_eq!(client.request(request), expected);
-    check(&mut client, r#"{"method":"SUBSCRIBE","params":["btcusdt@ticker","ethusdt@ticker"],"id":1}"#, r#"{"result":null,"id":1}"#);
+    check(
+        &mut client,
+        r#"{"method":"SUBSCRIBE","params":["btcusdt@ticker","ethusdt@ticker"],"id":1}"#,
+        r#"{"result":null,"id":1}"#,
+    );
     check(&mut client, r#"{"method":"UNSUBSCRIBE","params":["btcusdt@ticker"],"id":2}"#, r#"{"result":null,"id":2}"#);
     check(&mut client, r#"{"method":"LIST_SUBSCRIPTIONS","id":3}"#, r#"{"result":["ethusdt@ticker"],"id":3}"#);
-    check(&mut client, r#"{"method":"SUBSCRIBE","params":["btcusdt@depth10@100ms"],"id":1}"#, r#"{"result":null,"id":1}"#);
+    check(
+        &mut client,
+        r#"{"method":"SUBSCRIBE","params":["btcusdt@depth10@100ms"],"id":1}"#,
+        r#"{"result":null,"id":1}"#,
+    );
     check(&mut client, r#"{"method":"SUBSCRIBE","params":["btcusdt@kline_1h"],"id":1}"#, r#"{"result":null,"id":1}"#);
     let deadline = Instant::now() + PATIENCE;
     let mut missing = vec!["24hrTicker", "depthUpdate", "kline"];
@@ -263,8 +275,18 @@ fn mistakes_are_answered_by_the_table() {
     let variants = "expected one of `SUBSCRIBE`, `UNSUBSCRIBE`, `LIST_SUBSCRIPTIONS`, `SET_PROPERTY`, `GET_PROPERTY`";
     check(r#"{"method":"SET_PROPERTY","params":["color",true],"id":1}"#, 0, "Unknown property", Some("1"));
     check(r#"{"method":"GET_PROPERTY","params":["color"],"id":1}"#, 0, "Unknown property", Some("1"));
-    check(r#"{"method":"SET_PROPERTY","params":["combined","yes"],"id":1}"#, 1, "Invalid value type: expected Boolean", Some("1"));
-    check(r#"{"method":"SET_PROPERTY","params":["combined"],"id":1}"#, 1, "Invalid value type: expected Boolean", Some("1"));
+    check(
+        r#"{"method":"SET_PROPERTY","params":["combined","yes"],"id":1}"#,
+        1,
+        "Invalid value type: expected Boolean",
+        Some("1"),
+    );
+    check(
+        r#"{"method":"SET_PROPERTY","params":["combined"],"id":1}"#,
+        1,
+        "Invalid value type: expected Boolean",
+        Some("1"),
+    );
     let property = "Invalid request: property name must be a string";
     check(r#"{"method":"GET_PROPERTY","params":[7],"id":1}"#, 2, property, Some("1"));
     check(r#"{"method":"GET_PROPERTY","id":1}"#, 2, property, Some("1"));
@@ -274,16 +296,32 @@ fn mistakes_are_answered_by_the_table() {
     check(r#"{"method":"LIST_SUBSCRIPTIONS","id":{}}"#, 2, id, None);
     check("[]", 2, id, None);
     check("7", 2, id, None);
-    check(r#"{"method":"FOO","params":[],"id":3}"#, 2, &format!("Invalid request: unknown variant `FOO`, {variants} at line 1 column 15"), Some("3"));
-    check(r#"{"method":"LIST_SUBSCRIPTIONS","params":["x"],"id":1}"#, 2, "Invalid request: too many parameters", Some("1"));
-    check(r#"{"params":["btcusdt@trade"],"id":2}"#, 2, "Invalid request: missing field `method` at line 1 column 36", Some("2"));
+    check(
+        r#"{"method":"FOO","params":[],"id":3}"#,
+        2,
+        &format!("Invalid request: unknown variant `FOO`, {variants} at line 1 column 15"),
+        Some("3"),
+    );
+    check(
+        r#"{"method":"LIST_SUBSCRIPTIONS","params":["x"],"id":1}"#,
+        2,
+        "Invalid request: too many parameters",
+        Some("1"),
+    );
+    check(
+        r#"{"params":["btcusdt@trade"],"id":2}"#,
+        2,
+        "Invalid request: missing field `method` at line 1 column 36",
+        Some("2"),
+    );
     let invalid = "Invalid request: invalid stream";
-    for name in ["not a stream", "btcusdt@depth7", "btcusdt@trdae", "btcusdt", "", "btcusdt@kline_7m", "btcusdt@depth@1ms"] {
+    for name in
+        ["not a stream", "btcusdt@depth7", "btcusdt@trdae", "btcusdt", "", "btcusdt@kline_7m", "btcusdt@depth@1ms"]
+    {
         check(&format!(r#"{{"method":"SUBSCRIBE","params":["{name}"],"id":4}}"#), 2, invalid, Some("4"));
     }
     check(r#"{"method":"SUBSCRIBE","params":["btcusdt@trade",5],"id":4}"#, 2, invalid, Some("4"));
     check("[object Object]", 3, "Invalid JSON: expected value at line 1 column 2", None);
-    drop(check);
     // One bad name rejects the whole list.
     let reply = client.request(r#"{"method":"SUBSCRIBE","params":["btcusdt@trade","x@y"],"id":4}"#);
     assert!(reply.contains(invalid), "{reply}");
@@ -367,7 +405,8 @@ fn unknown_symbols_are_silent_or_refused() {
 fn both_shards_have_all_frames() {
     let relay = Relay::with(&["--shards", "2"]);
     let mut clients = Vec::new();
-    while ["0", "1"].iter().any(|shard| relay.count_where("relay_upgrades_total", &format!("shard=\"{shard}\"")) < 2.0) {
+    while ["0", "1"].iter().any(|shard| relay.count_where("relay_upgrades_total", &format!("shard=\"{shard}\"")) < 2.0)
+    {
         clients.push(relay.client("/ws/btcusdt@trade"));
     }
     let sequences: Vec<Vec<String>> =

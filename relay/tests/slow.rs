@@ -25,7 +25,8 @@ struct Scene {
 fn scene(name: &'static str, slow_target: &str, limits: &str) -> Scene {
     let venue = Venue::start();
     let url = venue.url();
-    let relay = Relay::configured(&format!("[limits]\n{limits}\n[[upstream]]\nkind = \"stream\"\nurl = \"{url}\""), &[]);
+    let relay =
+        Relay::configured(&format!("[limits]\n{limits}\n[[upstream]]\nkind = \"stream\"\nurl = \"{url}\""), &[]);
     let mut quick = relay.client(&format!("/ws/{name}"));
     let mut slow = Client::upgrade(connect_narrow(relay.public), &upgrade(slow_target));
     assert_eq!((quick.list(), slow.list()), (vec![name.to_owned()], vec![name.to_owned()]));

@@ -94,7 +94,10 @@ fn payloads_are_passed_on_byte_for_byte() {
     let text = br#"{"stream":"btcusdt@trade","data":{"n":"caf\u00e9 \xc3\xa9"}}"#;
     let text = String::from_utf8_lossy(text).replace(r"\xc3\xa9", "é");
     let (one, two) = text.as_bytes().split_at(text.len() - 4);
-    venue.send_bytes(name, &[unmasked(TEXT, one), unmasked(0x80 | PING, b"p"), unmasked(0x80 | CONTINUATION, two)].concat());
+    venue.send_bytes(
+        name,
+        &[unmasked(TEXT, one), unmasked(0x80 | PING, b"p"), unmasked(0x80 | CONTINUATION, two)].concat(),
+    );
     assert_eq!(raw.text(), r#"{"n":"caf\u00e9 é"}"#);
     support::until("the ping is answered", || venue.pongs() == [b"p"]);
     // Long ones, around each of the length forms.
@@ -161,7 +164,9 @@ fn a_broken_venue_is_dialled_anew() {
     let relay = before(&venue);
     let name = "btcusdt@trade";
     let mut client = relay.client("/ws/btcusdt@trade");
-    for (at, bytes) in [unmasked(0xf0 | TEXT, b"x"), unmasked(0x83, b"x"), unmasked(0x88, b"\x03\xe8")].iter().enumerate() {
+    for (at, bytes) in
+        [unmasked(0xf0 | TEXT, b"x"), unmasked(0x83, b"x"), unmasked(0x88, b"\x03\xe8")].iter().enumerate()
+    {
         venue.until_asked(name);
         venue.send(name, &format!(r#"{{"n":{at}}}"#));
         assert_eq!(number(&client.text()), at as u64);
@@ -192,7 +197,10 @@ fn clients_outlive_their_venue() {
     relay.until_count("relay_upstream_losses_total", "", 1.0);
     relay.until_count("relay_upstream_gaps_total", "", 2.0);
     let notice = told.json();
-    assert_eq!((&notice["e"], &notice["stream"], &notice["state"]), (&"relayNotice".into(), &state.into(), &"recovering".into()));
+    assert_eq!(
+        (&notice["e"], &notice["stream"], &notice["state"]),
+        (&"relayNotice".into(), &state.into(), &"recovering".into())
+    );
     // Meanwhile the clients are answered.
     assert_eq!(client.list(), [state, event]);
     assert_eq!(support::http::get(relay.admin, "/readyz").status, 503);
@@ -306,7 +314,11 @@ fn a_released_stream_starts_anew() {
         assert_eq!(client.list(), [name]);
         venue.send(name, &format!(r#"{{"n":{round}}}"#));
         assert_eq!(number(&client.text()), round);
-        if round % 2 == 0 { drop(client) } else { client.unsubscribe(&[name]) }
+        if round % 2 == 0 {
+            drop(client)
+        } else {
+            client.unsubscribe(&[name])
+        }
         venue.until_let_go(name);
         support::until("the relay has forgotten it", || relay.count("relay_topics") == 0.0);
     }
@@ -471,9 +483,10 @@ fn a_venue_that_announces_its_end_is_left() {
     let relay = before(&venue);
     let name = "btcusdt@trade";
     let mut client = relay.client("/ws/btcusdt@trade");
-    for (at, text) in [r#"{"e":"serverShutdown","E":1}"#, r#"{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1}}"#]
-        .iter()
-        .enumerate()
+    for (at, text) in
+        [r#"{"e":"serverShutdown","E":1}"#, r#"{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1}}"#]
+            .iter()
+            .enumerate()
     {
         venue.until_asked(name);
         venue.send_text(name, text);

@@ -3,7 +3,9 @@
 //! A storm of connections thus costs no more memory than one handshake after the other, and sockets that do nothing
 //! shut nobody out.
 
+use std::cell::Cell;
 use std::net::{IpAddr, TcpStream};
+use std::rc::Rc;
 
 use tokio::task::AbortHandle;
 
@@ -11,9 +13,12 @@ use super::clock::{TICKS_PER_SECOND, Tick};
 use super::conn::slot_of;
 use super::http;
 use super::shard::Shard;
+use crate::wire::http::ip::IpKey;
 
-/// A handshake younger than this is at work, not idle: it is not shed.
+/// An answered connection younger than this may be about to ask again: it is not shed.
 const YOUNG: Tick = TICKS_PER_SECOND / 4;
+/// An unanswered one is at work, or waits for a busy processor; above this it will not get done.
+const STUCK: Tick = 5 * TICKS_PER_SECOND;
 
 /// The connections that hyper has.
 pub struct Handshakes {
@@ -24,6 +29,8 @@ pub struct Handshakes {
 struct Running {
     task: AbortHandle,
     since: Tick,
+    ip: IpKey,
+    idle: Rc<Cell<bool>>,
 }
 
 impl Handshakes {
@@ -45,14 +52,19 @@ impl Handshakes {
         if self.running.len() < self.most {
             return (true, false);
         }
-        let oldest = self.running.iter().enumerate().min_by_key(|(_, running)| running.since).map(|(at, _)| at);
-        match oldest {
-            Some(at) if now.saturating_sub(self.running[at].since) > YOUNG => {
-                self.running.swap_remove(at).task.abort();
-                (true, true)
-            }
-            _ => (false, false),
-        }
+        let shed = self.shed(now, None);
+        (shed, shed)
+    }
+
+    /// Ends the oldest one that merely stays, of this address if one is given.
+    fn shed(&mut self, now: Tick, of: Option<IpKey>) -> bool {
+        let gives_way = |running: &Running| {
+            let age = now.saturating_sub(running.since);
+            of.is_none_or(|ip| running.ip == ip) && (age > STUCK || age > YOUNG && running.idle.get())
+        };
+        let candidates = self.running.iter().enumerate().filter(|(_, running)| gives_way(running));
+        let oldest = candidates.min_by_key(|(_, running)| running.since).map(|(at, _)| at);
+        oldest.inspect(|&at| self.running.swap_remove(at).task.abort()).is_some()
     }
 
     pub fn forget_finished(&mut self) {
@@ -83,7 +95,10 @@ impl Shard {
             let ticket = &session.conn.ticket;
             let (ip, exempt) = (ticket.ip(), ticket.is_exempt());
             if !exempt && self.http.places(ip) >= self.shared.config.limits.handshakes_per_ip {
-                // Others may still come; this one waits for its own.
+                // Others may still come; this one waits for its own, or for the oldest idle one among them to end.
+                if self.handshakes.shed(self.tick, Some(ip)) {
+                    self.shared.metrics.shards[self.id].counters.head_shed.one();
+                }
                 self.ready.push_back(key);
                 continue;
             }
@@ -93,9 +108,10 @@ impl Shard {
             let stream = TcpStream::from(conn.fd);
             let place = self.http.take_place(ip);
             let peer = stream.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
-            let request = http::Waiting { ticket: conn.ticket, refused: conn.refused, peer, place };
+            let idle = Rc::new(Cell::new(false));
+            let request = http::Waiting { ticket: conn.ticket, refused: conn.refused, peer, place, idle: idle.clone() };
             let task = tokio::task::spawn_local(http::serve(self.http.clone(), stream, request));
-            self.handshakes.running.push(Running { task: task.abort_handle(), since: self.tick });
+            self.handshakes.running.push(Running { task: task.abort_handle(), since: self.tick, ip, idle });
         }
     }
 }

@@ -46,6 +46,8 @@ pub struct Waiting {
     /// Our own end of the connection knows the peer; a proxy may know better.
     pub peer: IpAddr,
     pub place: Place,
+    /// Set while it has been answered and stays connected.
+    pub idle: Rc<Cell<bool>>,
 }
 
 /// A place among the requests of one address; given back when dropped.
@@ -89,7 +91,7 @@ impl Drop for Place {
 
 /// One connection's HTTP, until it is upgraded or over.
 pub async fn serve(http: Rc<Http>, stream: TcpStream, waiting: Waiting) {
-    let Waiting { ticket, refused, peer, place } = waiting;
+    let Waiting { ticket, refused, peer, place, idle } = waiting;
     let Ok(stream) = tokio::net::TcpStream::from_std(stream) else { return };
     let ticket = Rc::new(Cell::new(Some(ticket)));
     let keepalive = http.shared.config.limits.keepalive;
@@ -98,6 +100,7 @@ pub async fn serve(http: Rc<Http>, stream: TcpStream, waiting: Waiting) {
     let context = http.clone();
     let service = service_fn(move |request| {
         let answer = context.answer(request, &ticket, refused, peer);
+        idle.set(answer.status() != StatusCode::SWITCHING_PROTOCOLS);
         std::future::ready(Ok::<_, Infallible>(answer))
     });
     // Errors here are the client's: it left, or what it sent is no HTTP; hyper has answered as far as possible.
