@@ -1,8 +1,6 @@
 //! The relay's program: what was asked for, then run, then the exit code.
 
-#![allow(clippy::print_stdout)] // the addresses and `check` go there
-
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use relay::app::{Addresses, App};
@@ -22,7 +20,7 @@ fn main() -> ExitCode {
     let read = |path: &std::path::Path| std::fs::read_to_string(path);
     match config::parse(std::env::args_os(), &|name| std::env::var(name).ok(), &read, cores) {
         Outcome::Print { text, exit_code: 0 } => {
-            println!("{}", text.trim_end());
+            say(text.trim_end());
             ExitCode::SUCCESS
         }
         Outcome::Print { text, exit_code } => {
@@ -66,14 +64,22 @@ fn describe(upstream: &config::Upstream) -> String {
 
 fn greet(addresses: Addresses, upstreams: &[String]) {
     let Addresses { public, admin } = addresses;
-    println!("relay {} listens on {public}, upstream: {}", env!("CARGO_PKG_VERSION"), upstreams.join(", "));
-    println!("  browser    http://{public}/");
-    println!("  websocket  ws://{public}/ws/btcusdt@trade");
-    println!("             ws://{public}/stream?streams=btcusdt@ticker/ethusdt@depth5");
-    println!("             ws://{public}/ws  then  {{\"method\":\"SUBSCRIBE\",\"params\":[\"btcusdt@ticker\"],\"id\":1}}");
-    if let Some(admin) = admin {
-        println!("  admin      http://{admin}/metrics");
-    }
+    let admin = admin.map_or(String::new(), |admin| format!("\n  admin      http://{admin}/metrics"));
+    say(&format!(
+        r#"relay {} listens on {public}, upstream: {}
+  browser    http://{public}/
+  websocket  ws://{public}/ws/btcusdt@trade
+             ws://{public}/stream?streams=btcusdt@ticker/ethusdt@depth5
+             ws://{public}/ws  then  {{"method":"SUBSCRIBE","params":["btcusdt@ticker"],"id":1}}{admin}"#,
+        env!("CARGO_PKG_VERSION"),
+        upstreams.join(", "),
+    ));
+}
+
+/// To stdout; that nobody listens there (any more) is no reason to stop.
+fn say(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
 }
 
 fn start_log(config: &Config) {

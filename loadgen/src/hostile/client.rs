@@ -5,8 +5,13 @@ use crate::handshake;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use socket2::{Domain, Socket, Type};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
+
+/// Where clients come from, if it was asked for: limits by address are about that.
+pub static SOURCE: OnceLock<IpAddr> = OnceLock::new();
 
 pub struct Client {
     pub socket: TcpStream,
@@ -48,8 +53,16 @@ impl std::fmt::Display for Said {
 impl Client {
     /// A connection on which nothing was said yet.
     pub fn connect(address: SocketAddr) -> Result<Self> {
-        let socket = TcpStream::connect_timeout(&address, Duration::from_secs(5))
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        if let Some(source) = SOURCE.get() {
+            socket
+                .bind(&SocketAddr::new(*source, 0).into())
+                .with_context(|| format!("binding to {source}"))?;
+        }
+        socket
+            .connect_timeout(&address.into(), Duration::from_secs(5))
             .with_context(|| format!("connecting to {address}"))?;
+        let socket = TcpStream::from(socket);
         socket.set_nodelay(true)?;
         Ok(Self {
             socket,

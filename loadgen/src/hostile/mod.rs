@@ -23,6 +23,9 @@ pub struct Args {
     /// A case of --list; repeat for several. Default: all
     #[arg(long)]
     case: Vec<String>,
+    /// The address to come from, such as 127.0.0.9
+    #[arg(long)]
+    source: Option<std::net::IpAddr>,
     /// Print the names of all cases
     #[arg(long)]
     list: bool,
@@ -43,6 +46,9 @@ pub fn run(args: &Args) -> Result<Outcome> {
             names.contains(&case.as_str()),
             "there is no case '{case}'; --list prints them"
         );
+    }
+    if let Some(source) = args.source {
+        client::SOURCE.get_or_init(|| source);
     }
     let address = resolve(&args.url)?;
     polite(address)

@@ -91,6 +91,11 @@ impl Batch {
         self.count as usize >= BATCH_FRAMES_MAX || self.raw.bytes.len().max(self.combined.bytes.len()) >= BATCH_BYTES_MAX
     }
 
+    /// Whether it was made in this form.
+    pub fn has(&self, combined: bool) -> bool {
+        if combined { self.combined.wanted } else { self.raw.wanted }
+    }
+
     /// What a client at `position` is owed; `None` if the batch does not reach back that far or lacks the form.
     pub fn from(&self, position: Seq, combined: bool) -> Option<Stretch<'_>> {
         let form = if combined { &self.combined } else { &self.raw };

@@ -63,6 +63,7 @@ pub struct Fanout<C> {
     pub(super) spare: Vec<Box<Batch>>,
     pub(super) turn: u32,
     pub(super) now_ms: u64,
+    pub(super) calendar_ms: u64,
     pub(super) scratch: super::serve::Scratch,
     pub(super) pieces: Vec<super::turn::Piece>,
     pub(super) touched: Vec<Slot>,
@@ -112,6 +113,7 @@ impl<C> Fanout<C> {
             spare: Vec::new(),
             turn: 0,
             now_ms: 0,
+            calendar_ms: 0,
             scratch: super::serve::Scratch::default(),
             pieces: Vec::new(),
             touched: Vec::new(),
@@ -119,9 +121,10 @@ impl<C> Fanout<C> {
         }
     }
 
-    /// Tells the time; deadlines and notices are in it.
-    pub fn set_now(&mut self, now_ms: u64) {
+    /// Tells the time: one that never goes back for deadlines, the calendar's for notices.
+    pub fn set_now(&mut self, now_ms: u64, calendar_ms: u64) {
         self.now_ms = now_ms;
+        self.calendar_ms = calendar_ms;
     }
 
     pub fn open(&mut self, conn: C, combined: bool, notices: bool) -> Slot {
@@ -233,7 +236,7 @@ impl<C> Fanout<C> {
         }
         let blocked = session.is(BLOCKED);
         let owed = session.owed(now_ms);
-        if blocked { owed.push_pong(frame) } else { owed.push(frame) }
+        if blocked || owed.has_pong() { owed.push_pong(frame) } else { owed.push(frame) }
         self.enqueue(slot);
     }
 
@@ -243,6 +246,9 @@ impl<C> Fanout<C> {
         self.drop_subscriptions(slot);
         if let Some(session) = self.sessions.get_mut(slot) {
             session.marks |= ENDING;
+            if let Some(owed) = &mut session.owed {
+                owed.drop_pong();
+            }
         }
     }
 
@@ -408,6 +414,10 @@ impl<C> Fanout<C> {
         session.held.push(Held { channel: id, index: local.subscribers.len() as u32 });
         local.combined_count += u32::from(session.is(COMBINED));
         local.subscribers.push(Subscriber { slot, position });
+        // The pass counts visits: one more place in its round is one more visit, or somebody is left out.
+        if local.left > 0 {
+            local.left = local.subscribers.len();
+        }
         self.stats.subscribed += 1;
         // What it is owed from before the next batch is served to it alone.
         if position < local.channel.log.head() {
@@ -438,7 +448,9 @@ impl<C> Fanout<C> {
         if local.subscribers.is_empty() {
             local.channel.interest.remove(self.shard as u32);
             let local = self.locals[held.channel as usize].take().expect("it was just there");
-            self.spare.extend(local.batch);
+            if let Some(batch) = local.batch {
+                super::turn::recycle(&mut self.spare, batch);
+            }
             self.names.remove(&local.channel.name);
             self.active.retain(|&id| id != held.channel);
             self.released.push(held.channel);
@@ -459,7 +471,9 @@ impl<C> Fanout<C> {
     fn tell_condition(&mut self, id: u32, state: StreamState) {
         let Some(local) = self.local(id) else { return };
         let sessions = &self.sessions;
-        let asked = |slot: &Slot| sessions.get(*slot).is_some_and(|session| session.is(NOTICES));
+        // Who takes nothing is not told of every change: its lane has a bound.
+        let asked = |session: &Session<C>| session.is(NOTICES) && !session.lane_is_full();
+        let asked = |slot: &Slot| sessions.get(*slot).is_some_and(asked);
         let slots: Vec<Slot> = local.subscribers.iter().map(|subscriber| subscriber.slot).filter(asked).collect();
         if slots.is_empty() {
             return;
@@ -469,7 +483,7 @@ impl<C> Fanout<C> {
         for slot in slots {
             let combined = self.sessions.get(slot).is_some_and(|session| session.is(COMBINED));
             let mut frame = Vec::new();
-            let notice = Notice { time_ms: self.now_ms, stream: &name, state, skipped: 0, from: head, to: head };
+            let notice = Notice { time_ms: self.calendar_ms, stream: &name, state, skipped: 0, from: head, to: head };
             let mut text = Vec::new();
             notice.write(combined, &mut text);
             encode::frame(Opcode::Text, &text, &mut frame);

@@ -17,3 +17,6 @@ pub mod stats;
 pub mod topics;
 mod turn;
 pub mod wake;
+
+#[cfg(all(test, not(loom)))]
+mod tests;

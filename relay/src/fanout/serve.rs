@@ -47,7 +47,7 @@ struct Wish {
     notices: bool,
     /// It was blocked: newest first, instead of everything.
     behind: bool,
-    now_ms: u64,
+    calendar_ms: u64,
 }
 
 impl<C> Fanout<C> {
@@ -72,6 +72,10 @@ impl<C> Fanout<C> {
 
     fn serve<O: Outlet<Conn = C>>(&mut self, slot: Slot, outlet: &mut O) {
         let Some(session) = self.sessions.get_mut(slot) else { return };
+        // A tenant that left may have left its slot on the list: the next one is not served twice for it.
+        if !session.is(QUEUED) {
+            return;
+        }
         session.marks &= !QUEUED;
         if session.is(BLOCKED) || !self.serve_owed(slot, outlet) {
             return;
@@ -123,7 +127,7 @@ impl<C> Fanout<C> {
 
     /// Lays the next helping of every channel out. True if there is more than fits.
     fn compose(&mut self, slot: Slot) -> Result<bool, TooSlow> {
-        let Fanout { sessions, locals, scratch, turn, now_ms, .. } = self;
+        let Fanout { sessions, locals, scratch, turn, calendar_ms, .. } = self;
         scratch.bytes.clear();
         scratch.helpings.clear();
         let session = sessions.get(slot).expect("it is being served");
@@ -131,14 +135,14 @@ impl<C> Fanout<C> {
             combined: session.is(COMBINED),
             notices: session.is(NOTICES),
             behind: session.is(BEHIND),
-            now_ms: *now_ms,
+            calendar_ms: *calendar_ms,
         };
         let count = session.held.len();
         let mut more = false;
         for at in 0..count {
             // Each time another channel comes first, so that a busy one does not keep the others waiting.
             let held = session.held[(at + *turn as usize) % count];
-            let local = locals[held.channel as usize].as_deref().expect("a held channel exists here");
+            let local = locals[held.channel as usize].as_deref_mut().expect("a held channel exists here");
             if scratch.bytes.len() >= SERVE_BYTES_MAX {
                 more |= local.subscribers[held.index as usize].position < local.channel.log.head();
                 continue;
@@ -196,6 +200,20 @@ impl<C> Fanout<C> {
 }
 
 impl Local {
+    /// Whether the pass hands out everything from the position on: the batch, or the shard's own place in the log,
+    /// holds what the log may have trimmed. The pass may have gone by already: it makes another round then.
+    fn will_pass(&mut self, position: Seq, combined: bool) -> bool {
+        match &self.batch {
+            _ if !self.active => false,
+            None => position >= self.tail.position(),
+            Some(batch) if position >= batch.start() && batch.has(combined) => {
+                self.left = self.subscribers.len();
+                true
+            }
+            Some(_) => false,
+        }
+    }
+
     /// The frame's own bytes; whoever else is cut in the same frame shares them.
     fn share(&mut self, seq: Seq, combined: bool, frame: &[u8]) -> Bytes {
         if let Some((cut, form, bytes)) = &self.cut
@@ -211,8 +229,8 @@ impl Local {
 
 impl Scratch {
     /// Adds what one subscription is owed. True if there is more than fits.
-    fn add(&mut self, held: Held, local: &Local, wish: Wish) -> Result<bool, TooSlow> {
-        let channel = &*local.channel;
+    fn add(&mut self, held: Held, local: &mut Local, wish: Wish) -> Result<bool, TooSlow> {
+        let channel = &*local.channel.clone();
         let position = local.subscribers[held.index as usize].position;
         let head = channel.log.head();
         if position >= head {
@@ -221,6 +239,7 @@ impl Scratch {
         let resume = wish.behind && channel.kind != Kind::Event;
         match Log::cursor(&channel.log, position) {
             Ok(cursor) if !resume => Ok(self.replay(held, channel, cursor, position, wish)),
+            Err(_) if !resume && local.will_pass(position, wish.combined) => Ok(false),
             Err(_) if channel.kind == Kind::Event => Err(TooSlow),
             _ => self.resume(held, channel, position, head, wish).map(|()| false),
         }
@@ -239,7 +258,7 @@ impl Scratch {
             let Some(record) = cursor.next() else { return false };
             self.push(held, channel, &mut position, record.seq, record.payload, wish);
         }
-        true
+        position < channel.log.head()
     }
 
     /// The newest frame, and before it the closed candles.
@@ -283,7 +302,7 @@ impl Scratch {
         let skipped = seq - *position;
         if skipped > 0 && wish.notices {
             let notice = Notice {
-                time_ms: wish.now_ms,
+                time_ms: wish.calendar_ms,
                 stream: &channel.name,
                 state: channel.condition(),
                 skipped,

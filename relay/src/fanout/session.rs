@@ -18,12 +18,14 @@ pub struct Session<C> {
     /// In the order of subscription.
     pub(super) held: SmallVec<[Held; 2]>,
     pub(super) owed: Option<Box<Owed>>,
-    /// The turn that gathers for it, and its first and last piece there.
-    pub(super) turn: u32,
+    /// Its first and last piece while a turn gathers for it; `NONE` at any other time.
     pub(super) first: u32,
     pub(super) last: u32,
     pub(super) marks: u8,
 }
+
+/// No piece.
+pub(super) const NONE: u32 = u32::MAX;
 
 /// Every frame goes out in the combined wrapper.
 pub(super) const COMBINED: u8 = 1;
@@ -67,6 +69,11 @@ impl Owed {
     }
 
     pub fn push(&mut self, frame: &[u8]) {
+        // Of a client that never takes quite all, what it has taken would pile up.
+        if self.lane_taken > LANE_BYTES_MAX {
+            self.lane.drain(..self.lane_taken);
+            self.lane_taken = 0;
+        }
         self.lane.extend_from_slice(frame);
     }
 
@@ -74,6 +81,16 @@ impl Owed {
     pub fn push_pong(&mut self, frame: &[u8]) {
         self.pong.clear();
         self.pong.extend_from_slice(frame);
+    }
+
+    /// A newer answer must not overtake it, so it replaces it.
+    pub fn has_pong(&self) -> bool {
+        !self.pong.is_empty()
+    }
+
+    /// After a CLOSE no ping is answered.
+    pub fn drop_pong(&mut self) {
+        self.pong = Vec::new();
     }
 
     /// The next bytes to write.
@@ -109,7 +126,7 @@ impl Owed {
 impl<C> Session<C> {
     pub(super) fn new(conn: C, combined: bool, notices: bool) -> Session<C> {
         let marks = if combined { COMBINED } else { 0 } | if notices { NOTICES } else { 0 };
-        Session { conn, held: SmallVec::new(), owed: None, turn: 0, first: 0, last: 0, marks }
+        Session { conn, held: SmallVec::new(), owed: None, first: NONE, last: NONE, marks }
     }
 
     pub(super) fn is(&self, mark: u8) -> bool {
@@ -181,5 +198,19 @@ mod tests {
             owed.push_pong(b"(new)");
             assert_eq!(written(&mut owed, step), b"rest[reply](new)");
         }
+    }
+
+    /// The lane holds little more than what is still to be written, also when the client never takes quite all of it.
+    #[test]
+    fn a_lane_that_never_empties_is_bounded() {
+        let mut owed = Owed::default();
+        owed.push(b"[reply]");
+        for _ in 0..100 * LANE_BYTES_MAX / 7 {
+            owed.push(b"[reply]");
+            assert_eq!(owed.next()[..7], *b"[reply]");
+            owed.took(7, 0);
+        }
+        assert_eq!(owed.lane_len(), 7);
+        assert!(owed.lane.capacity() <= 4 * LANE_BYTES_MAX, "{} bytes", owed.lane.capacity());
     }
 }

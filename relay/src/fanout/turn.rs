@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::batch::Batch;
 use super::core::{Fanout, Local, Outlet, Wrote};
-use super::session::{BLOCKED, COMBINED, ENDING, QUEUED, Session};
+use super::session::{BLOCKED, COMBINED, ENDING, NONE, QUEUED, Session};
 use super::slab::{Slab, Slot};
 use super::stats::Stats;
 use crate::limits::WRITE_PIECES_MAX;
@@ -19,7 +19,8 @@ pub(super) struct Piece {
     next: u32,
 }
 
-const NONE: u32 = u32::MAX;
+/// Batches kept for the next channels.
+const SPARE_BATCHES_MAX: usize = 64;
 
 /// Who is not written to in a pass: it is served by itself, later, or not at all.
 const APART: u8 = BLOCKED | QUEUED | ENDING;
@@ -30,7 +31,7 @@ impl<C> Fanout<C> {
         self.turn = self.turn.wrapping_add(1);
         self.stats.turns += 1;
         // Half of the budget at most for those served by themselves, so that neither group starves the other.
-        let mut left = budget - self.serve_queue(outlet, budget / 2);
+        let mut left = budget.saturating_sub(self.serve_queue(outlet, budget.div_ceil(2)));
         self.prepare();
         match self.active.as_slice() {
             [] => {}
@@ -126,7 +127,6 @@ impl<C> Fanout<C> {
                 local,
                 id,
                 most,
-                self.turn,
                 &mut self.sessions,
                 &mut self.queue,
                 &mut self.pieces,
@@ -147,7 +147,7 @@ impl<C> Fanout<C> {
         let mut parts: SmallVec<[IoSlice<'_>; 8]> = SmallVec::new();
         let mut chain: SmallVec<[Piece; 8]> = SmallVec::new();
         let mut total = 0;
-        let mut at = session.first;
+        let mut at = std::mem::replace(&mut session.first, NONE);
         while at != NONE && chain.len() < WRITE_PIECES_MAX {
             let piece = pieces[at as usize];
             at = piece.next;
@@ -208,9 +208,7 @@ impl<C> Fanout<C> {
             }
             if let Some(batch) = local.batch.take() {
                 outlet.last_write(batch.stamps());
-                if !batch.is_large() && self.spare.len() < 64 {
-                    self.spare.push(batch);
-                }
+                recycle(&mut self.spare, batch);
             }
             local.active = local.tail.position() < local.channel.log.head();
             local.active
@@ -241,13 +239,19 @@ impl Local {
     }
 }
 
+/// Keeps a batch for the next channel, unless that would hoard memory.
+pub(super) fn recycle(spare: &mut Vec<Box<Batch>>, batch: Box<Batch>) {
+    if !batch.is_large() && spare.len() < SPARE_BATCHES_MAX {
+        spare.push(batch);
+    }
+}
+
 /// Notes what `local` has for each client; returns how many it noted.
 #[allow(clippy::too_many_arguments)] // one borrow for each part of the shard that it touches
 fn gather_channel<C>(
     local: &mut Local,
     id: u32,
     most: usize,
-    turn: u32,
     sessions: &mut Slab<Session<C>>,
     queue: &mut Vec<Slot>,
     pieces: &mut Vec<Piece>,
@@ -277,12 +281,11 @@ fn gather_channel<C>(
         noted += 1;
         let at = pieces.len() as u32;
         pieces.push(Piece { channel: id, subscriber: index as u32, next: NONE });
-        if session.turn == turn {
-            pieces[session.last as usize].next = at;
-        } else {
-            session.turn = turn;
+        if session.first == NONE {
             session.first = at;
             touched.push(slot);
+        } else {
+            pieces[session.last as usize].next = at;
         }
         session.last = at;
     }

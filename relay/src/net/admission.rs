@@ -83,12 +83,10 @@ impl Ticket {
         self.counted = true;
         true
     }
-}
 
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.admission.connections.fetch_sub(1, Relaxed);
-        if self.counted {
+    /// Gives the address's place back ahead of the connection's end: who has our CLOSE may come again at once.
+    pub fn leave_place(&mut self) {
+        if std::mem::take(&mut self.counted) {
             let mut by_ip = self.admission.by_ip.lock().expect("a panic ends the process");
             if let Some(count) = by_ip.get_mut(&self.ip) {
                 *count -= 1;
@@ -97,5 +95,12 @@ impl Drop for Ticket {
                 }
             }
         }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.admission.connections.fetch_sub(1, Relaxed);
+        self.leave_place();
     }
 }

@@ -24,6 +24,10 @@ impl Clock {
         self.start.elapsed().as_nanos() as u64
     }
 
+    pub fn now_ms(&self) -> u64 {
+        self.start.elapsed().as_millis() as u64
+    }
+
     /// Milliseconds since 1970, for what clients are told.
     pub fn calendar_ms(&self) -> u64 {
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)

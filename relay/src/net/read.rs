@@ -153,7 +153,7 @@ impl Shard {
 
     fn is_within_rate(&mut self, slot: Slot) -> bool {
         let Some(limit) = self.shared.config.limits.messages_per_second else { return true };
-        let now_ms = self.shared.clock.now_ns() / 1_000_000;
+        let now_ms = self.shared.clock.now_ms();
         let Some(session) = self.fanout.session_mut(slot) else { return true };
         if session.conn.ticket.is_exempt() {
             return true;

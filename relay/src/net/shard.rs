@@ -19,8 +19,10 @@ use super::admission::Ticket;
 use super::clock::{TICK_MS, Tick};
 use super::conn::{Conn, Dialect, Edge, INTEREST, Stage, key, slot_of};
 use super::shared::{Mail, Shared};
+use crate::fanout::channel::Channel;
 use crate::fanout::core::Fanout;
 use crate::fanout::slab::Slot;
+use crate::fanout::topics::Wanted;
 use crate::limits::{CLIENT_MESSAGE_BYTES_MAX, ECHO_MESSAGE_BYTES_MAX, EVENTS_PER_WAIT, READ_BUFFER_BYTES, TURN_WRITES_MAX};
 use crate::metrics::Stages;
 use crate::wire::close::CloseReason;
@@ -135,7 +137,10 @@ impl Shard {
         let post = &shared.shards[self.id];
         let mut timer = tokio::time::interval(Duration::from_millis(TICK_MS));
         timer.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let flush_interval = shared.config.flush_interval;
         let mut next_turn = tokio::time::Instant::now();
+        // Handing out waits for `next_turn`; everything else goes on meanwhile.
+        let mut waits = false;
         loop {
             let mut look = false;
             tokio::select! {
@@ -147,9 +152,10 @@ impl Shard {
                 }
                 ready = set.readable() => { ready?.clear_ready(); look = true; }
                 () = post.notify.notified() => {}
+                () = tokio::time::sleep_until(next_turn), if waits => {}
             }
             loop {
-                self.fanout.set_now(shared.clock.calendar_ms());
+                self.fanout.set_now(shared.clock.now_ms(), shared.clock.calendar_ms());
                 if look {
                     self.look()?;
                 }
@@ -162,17 +168,14 @@ impl Shard {
                     self.fanout.news(channel);
                 }
                 let mut busy = !self.again.is_empty();
-                if shared.config.flush_interval.is_zero() {
-                    busy |= self.turn();
-                } else {
-                    let now = tokio::time::Instant::now();
-                    if now < next_turn {
-                        tokio::time::sleep_until(next_turn).await;
-                        look = true;
-                        continue;
+                waits = !flush_interval.is_zero() && tokio::time::Instant::now() < next_turn;
+                if !waits {
+                    let more = self.turn();
+                    busy |= more;
+                    // What one turn cannot write is not held back for another interval.
+                    if !more && !flush_interval.is_zero() {
+                        next_turn = tokio::time::Instant::now() + flush_interval;
                     }
-                    busy |= self.turn();
-                    next_turn = tokio::time::Instant::now() + shared.config.flush_interval;
                 }
                 self.leave();
                 if !busy {
@@ -297,6 +300,7 @@ impl Shard {
             self.take_bytes(slot, &mut early);
         }
         if self.shared.is_draining() {
+            self.announce_end(slot);
             self.close(slot, CloseReason::Restart);
         }
     }
@@ -313,13 +317,23 @@ impl Shard {
         true
     }
 
-    fn arrive(&mut self, portable: crate::fanout::core::Portable<Conn>) {
+    fn arrive(&mut self, mut portable: crate::fanout::core::Portable<Conn>) {
+        for (channel, position) in &mut portable.positions {
+            // While it was on its way, the last subscriber here may have left and the channel ended with it.
+            if let Some(current) = self.hold(channel, self.id)
+                && !Arc::ptr_eq(&current, channel)
+            {
+                *position = current.log.subscribe_position();
+                *channel = current;
+            }
+        }
         let slot = self.fanout.arrive(portable);
         if let Some(session) = self.fanout.session_mut(slot) {
             session.conn.armed = false;
             session.conn.since = session.conn.since.min(self.tick);
         }
         if self.watch(slot, INTEREST) && self.shared.is_draining() {
+            self.announce_end(slot);
             self.close(slot, CloseReason::Restart);
         }
     }
@@ -331,10 +345,21 @@ impl Shard {
             return;
         }
         if let Some(portable) = self.fanout.depart(slot) {
+            // Before this shard lets go of the channels, or they would end in between.
+            for (channel, _) in &portable.positions {
+                self.hold(channel, to);
+            }
             self.shared.metrics.shards[self.id].counters.moved.one();
             self.shared.shards[to].send(Mail::Move(Box::new(portable)));
         }
         self.release();
+    }
+
+    /// Has the table know that a shard subscribes to the channel of a connection that moves there.
+    fn hold(&self, channel: &Channel, shard: usize) -> Option<Arc<Channel>> {
+        let name = Name::parse(&channel.name, self.shared.config.profile).ok()?;
+        let wanted = Wanted { name: name.text(), kind: name.kind(), dead: name.is_dead(), client: None };
+        self.shared.topics.subscribe(wanted, shard).ok()
     }
 
     /// Says why, then ends the connection.
@@ -355,6 +380,7 @@ impl Shard {
         }
         session.conn.stage = Stage::Closing;
         session.conn.since = tick;
+        session.conn.ticket.leave_place();
         self.leaving.push(session.conn.key);
         self.fanout.end(slot, frame);
         self.release();

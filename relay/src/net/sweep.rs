@@ -1,7 +1,7 @@
 //! Deadlines, without a timer for each: every tick looks at an eighth of the connections.
 
 use super::clock::{TICKS_PER_SECOND, Tick, ticks};
-use super::conn::Stage;
+use super::conn::{Dialect, Stage};
 use super::shard::{Drain, Shard};
 use crate::fanout::slab::Slot;
 use crate::wire::close::CloseReason;
@@ -34,7 +34,9 @@ impl Shard {
         let conn = &session.conn;
         let age = self.tick.saturating_sub(conn.since);
         match conn.stage {
-            Stage::Head | Stage::Ready => {
+            // Its request is whole: it is served when its turn comes, also in a storm.
+            Stage::Ready => {}
+            Stage::Head => {
                 if age > ticks(limits.head_timeout) {
                     self.shared.metrics.shards[self.id].counters.head_timeouts.one();
                     self.remove(slot);
@@ -53,7 +55,7 @@ impl Shard {
                 let due = interval - (slot % (interval / 10).max(1));
                 let ping = self.tick.saturating_sub(conn.pinged) >= due;
                 if blocked.is_some_and(|since| {
-                    self.shared.clock.calendar_ms().saturating_sub(since) > limits.write_timeout.as_millis() as u64
+                    self.shared.clock.now_ms().saturating_sub(since) > limits.write_timeout.as_millis() as u64
                 }) {
                     self.close(slot, CloseReason::Stalled);
                 } else if self.fanout.has_lost_events(slot) {
@@ -61,6 +63,7 @@ impl Shard {
                 } else if unheard > ticks(limits.pong_timeout) + interval {
                     self.close(slot, CloseReason::PongTimeout);
                 } else if limits.lifetime.is_some_and(|lifetime| age > ticks(lifetime)) {
+                    self.announce_end(slot);
                     self.close(slot, CloseReason::LifetimeOver);
                 } else if ping {
                     self.ping(slot);
@@ -124,16 +127,19 @@ impl Shard {
         let drain = ticks(self.shared.config.drain);
         self.drain = Some(Drain { from: self.tick, until: self.tick + drain, next: 0 });
         self.take_backlog();
-        let now_ms = self.shared.clock.calendar_ms();
         for slot in 0..self.fanout.places() {
-            let Some(session) = self.fanout.session(slot) else { continue };
-            if session.conn.stage == Stage::Open && session.conn.dialect == super::conn::Dialect::Stream {
-                let mut frame = Vec::new();
-                let mut text = Vec::new();
-                notice::server_shutdown(now_ms, session.is_combined(), &mut text);
-                encode::frame(Opcode::Text, &text, &mut frame);
-                self.fanout.tell(slot, &frame);
-            }
+            self.announce_end(slot);
+        }
+    }
+
+    /// Tells a stream client that its connection is about to end, and that it may come back at once.
+    pub(super) fn announce_end(&mut self, slot: Slot) {
+        let Some(session) = self.fanout.session(slot) else { return };
+        if session.conn.stage == Stage::Open && session.conn.dialect == Dialect::Stream {
+            let (mut text, mut frame) = (Vec::new(), Vec::new());
+            notice::server_shutdown(self.shared.clock.calendar_ms(), session.is_combined(), &mut text);
+            encode::frame(Opcode::Text, &text, &mut frame);
+            self.fanout.tell(slot, &frame);
         }
     }
 

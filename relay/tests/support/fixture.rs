@@ -1,0 +1,49 @@
+//! Recorded sessions (`relay/testdata`, protocols/fixtures/README.md): one JSON object per line.
+
+use serde_json::Value;
+
+pub struct Line(Value);
+
+pub fn read(name: &str) -> Vec<Line> {
+    let path = format!("{}/testdata/{name}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let lines = text.lines().map(|line| Line(serde_json::from_str(line).expect("a line is JSON")));
+    lines.filter(|line| line.0.get("note").is_none()).collect()
+}
+
+impl Line {
+    pub fn is_clients(&self) -> bool {
+        self.0["from"] == "client"
+    }
+
+    /// Milliseconds since the start.
+    pub fn time_ms(&self) -> u64 {
+        self.0["t"].as_u64().expect("a time")
+    }
+
+    /// The connection's label, where there are several.
+    pub fn conn(&self) -> &str {
+        self.0["conn"].as_str().unwrap_or_default()
+    }
+
+    pub fn connect(&self) -> Option<(&str, u16)> {
+        Some((self.0["connect"].as_str()?, self.0["status"].as_u64()? as u16))
+    }
+
+    pub fn text(&self) -> Option<&str> {
+        self.0["text"].as_str()
+    }
+
+    pub fn ping(&self) -> Option<&str> {
+        self.0["ping"].as_str()
+    }
+
+    pub fn pong(&self) -> Option<&str> {
+        self.0["pong"].as_str()
+    }
+
+    pub fn close(&self) -> Option<(u16, &str)> {
+        let close = self.0.get("close")?;
+        Some((close["code"].as_u64()? as u16, close["reason"].as_str()?))
+    }
+}
