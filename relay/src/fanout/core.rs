@@ -260,7 +260,7 @@ impl<C> Fanout<C> {
     /// Removes a session with all it held.
     pub fn close(&mut self, slot: Slot) -> Option<C> {
         self.drop_subscriptions(slot);
-        self.sessions.remove(slot).map(|session| session.conn)
+        self.remove(slot).map(|session| session.conn)
     }
 
     /// The socket can be written again.
@@ -329,7 +329,7 @@ impl<C> Fanout<C> {
         let before = self.stats.abandoned;
         self.drop_subscriptions(slot);
         self.stats.abandoned = before;
-        let session = self.sessions.remove(slot)?;
+        let session = self.remove(slot)?;
         Some(Portable { session, positions })
     }
 
@@ -355,6 +355,15 @@ impl<C> Fanout<C> {
         self.locals.get_mut(id as usize)?.as_deref_mut()
     }
 
+    /// Takes a session out, and off the list: the next one at its place is not served for it.
+    fn remove(&mut self, slot: Slot) -> Option<Session<C>> {
+        let session = self.sessions.remove(slot)?;
+        if session.is(QUEUED) {
+            self.queue.retain(|&queued| queued != slot);
+        }
+        Some(session)
+    }
+
     pub(super) fn enqueue(&mut self, slot: Slot) {
         if let Some(session) = self.sessions.get_mut(slot)
             && !session.is(QUEUED | BLOCKED)
@@ -373,6 +382,8 @@ impl<C> Fanout<C> {
 
     pub(super) fn give_up(&mut self, slot: Slot) {
         self.too_slow.push(slot);
+        // On the list, and so apart from the pass of this turn: it gets nothing but its CLOSE.
+        self.enqueue(slot);
     }
 
     /// Makes the channel known here. Returns where its first subscriber stands, if that is this one.

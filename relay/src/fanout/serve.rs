@@ -72,10 +72,6 @@ impl<C> Fanout<C> {
 
     fn serve<O: Outlet<Conn = C>>(&mut self, slot: Slot, outlet: &mut O) {
         let Some(session) = self.sessions.get_mut(slot) else { return };
-        // A tenant that left may have left its slot on the list: the next one is not served twice for it.
-        if !session.is(QUEUED) {
-            return;
-        }
         session.marks &= !QUEUED;
         if session.is(BLOCKED) || !self.serve_owed(slot, outlet) {
             return;

@@ -27,6 +27,7 @@ impl World {
         let behind = client.subs.iter().find(|sub| sub.next < channels[sub.channel].log.head());
         if behind.is_none() && !client.is_owed() {
             client.behind = false;
+            client.floor.clear();
         }
         // Whoever was just told that it is too slow has its CLOSE before it.
         if !more && !client.dead && client.told.back() != Some(&Told::Close) {

@@ -113,6 +113,21 @@ fn events_are_complete_or_the_client_is_too_slow() {
     }
 }
 
+/// Who lost events gets its CLOSE and nothing before it, whatever else is new.
+#[test]
+fn who_is_too_slow_gets_nothing_more() {
+    let mut world = World::with(&[Kind::State, Kind::Event], 1, UNLIMITED);
+    world.clients.list[0].room = 0;
+    world.publish(1, 1, 300);
+    world.settle();
+    world.drain(0, UNLIMITED);
+    world.publish(1, 600, 300);
+    world.advance(20_000);
+    world.publish(0, 3, 0);
+    world.settle();
+    assert_eq!((world.client(0).delivered, world.client(0).closed), (0, true));
+}
+
 /// A client that can be written again in time for a batch is not too slow for what the batch still has.
 #[test]
 fn events_of_the_coming_batch_are_not_lost() {

@@ -309,9 +309,7 @@ impl World {
             self.close(id);
         }
         for slot in self.fanouts[shard].take_too_slow() {
-            // It may have turned out to be dead since.
-            let Some(session) = self.fanouts[shard].session(slot) else { continue };
-            let id = session.conn;
+            let id = self.fanouts[shard].session(slot).expect("it is there").conn;
             assert!(!self.clients.list[id].ended, "client {id} was named twice");
             assert!(self.has_lost(id), "client {id} lost nothing");
             self.end(id);
