@@ -93,9 +93,7 @@ pub fn run(args: &Args) -> Result<Outcome> {
             match token {
                 LISTENER => bare.accept(&listener)?,
                 UPSTREAM => {
-                    let count = upstream
-                        .read(&mut buffer)
-                        .context("reading from the venue")?;
+                    let count = upstream.read(&mut buffer).context("reading from the venue")?;
                     ensure!(count > 0, "the venue closed the connection");
                     pulled.extend_from_slice(&buffer[..count]);
                     let taken = bare.publish_all(&pulled)?;
@@ -105,21 +103,17 @@ pub fn run(args: &Args) -> Result<Outcome> {
             }
         }
         if !bare.wanted.is_empty() {
-            let request =
-                json!({"method": "SUBSCRIBE", "params": std::mem::take(&mut bare.wanted), "id": 1});
+            let request = json!({"method": "SUBSCRIBE", "params": std::mem::take(&mut bare.wanted), "id": 1});
             let mut wire = Vec::new();
             frame::encode_client(&mut wire, frame::TEXT, request.to_string().as_bytes());
-            upstream
-                .write_all(&wire)
-                .context("subscribing at the venue")?;
+            upstream.write_all(&wire).context("subscribing at the venue")?;
         }
     }
 }
 
 /// A connection to the venue's combined endpoint, and what came behind its answer.
 fn connect(address: &str) -> Result<(TcpStream, Vec<u8>)> {
-    let mut socket = TcpStream::connect(address)
-        .with_context(|| format!("connecting to the venue at {address}"))?;
+    let mut socket = TcpStream::connect(address).with_context(|| format!("connecting to the venue at {address}"))?;
     socket.set_nodelay(true)?;
     socket.write_all(&handshake::request(address, "/stream"))?;
     let accept = handshake::accept_for(handshake::KEY);
@@ -152,10 +146,7 @@ impl Bare {
                 self.peers.len() - 1
             });
             self.poller.add(&socket, index as u64, Interest::Read)?;
-            self.peers[index] = Some(Peer::Handshake {
-                socket,
-                head: Vec::new(),
-            });
+            self.peers[index] = Some(Peer::Handshake { socket, head: Vec::new() });
         }
     }
 
@@ -197,14 +188,11 @@ impl Bare {
         if socket.write(&handshake::response(key)).is_err() {
             return false;
         }
-        let stream = *self
-            .stream_by_name
-            .entry(name.as_bytes().to_vec())
-            .or_insert_with(|| {
-                self.wanted.push(name.to_owned());
-                self.streams.push(Stream::default());
-                self.streams.len() - 1
-            });
+        let stream = *self.stream_by_name.entry(name.as_bytes().to_vec()).or_insert_with(|| {
+            self.wanted.push(name.to_owned());
+            self.streams.push(Stream::default());
+            self.streams.len() - 1
+        });
         self.streams[stream].subscribers.push(index);
         self.peers[index] = Some(Peer::Subscriber { socket, stream });
         true
@@ -212,9 +200,7 @@ impl Bare {
 
     fn drop_peer(&mut self, index: usize) {
         if let Some(Peer::Subscriber { stream, .. }) = self.peers[index].take() {
-            self.streams[stream]
-                .subscribers
-                .retain(|&subscriber| subscriber != index);
+            self.streams[stream].subscribers.retain(|&subscriber| subscriber != index);
         }
         self.free.push(index);
     }
@@ -236,9 +222,7 @@ impl Bare {
             let Some(&stream) = self.stream_by_name.get(name) else {
                 continue;
             };
-            if self.batch_count == self.coalesce
-                || (self.batch_count > 0 && self.batch_stream != stream)
-            {
+            if self.batch_count == self.coalesce || (self.batch_count > 0 && self.batch_stream != stream) {
                 self.send_batch();
             }
             self.batch_stream = stream;

@@ -20,13 +20,10 @@ pub struct NameTemplate {
 impl NameTemplate {
     pub fn parse(text: &str) -> Result<Self, String> {
         match text.split_once("{t}") {
-            Some((before, after)) if !after.contains("{t}") => Ok(Self {
-                before: before.to_owned(),
-                after: after.to_owned(),
-            }),
-            _ => Err(format!(
-                "'{text}' must contain {{t}} once, for the topic's number"
-            )),
+            Some((before, after)) if !after.contains("{t}") => {
+                Ok(Self { before: before.to_owned(), after: after.to_owned() })
+            }
+            _ => Err(format!("'{text}' must contain {{t}} once, for the topic's number")),
         }
     }
 
@@ -71,37 +68,18 @@ pub enum Unverified {
 pub fn write(out: &mut Vec<u8>, kind: Kind, name: &str, size: usize, mark: Mark, wall_ms: u64) {
     let start = out.len();
     let symbol = name.split('@').next().unwrap_or(name).to_ascii_uppercase();
-    let Mark {
-        due_ns,
-        topic,
-        seq,
-        late_us,
-    } = mark;
-    let put = |out: &mut Vec<u8>, text: std::fmt::Arguments<'_>| {
-        out.write_fmt(text).expect("a Vec takes every write")
-    };
+    let Mark { due_ns, topic, seq, late_us } = mark;
+    let put = |out: &mut Vec<u8>, text: std::fmt::Arguments<'_>| out.write_fmt(text).expect("a Vec takes every write");
     match kind {
-        Kind::Trade => put(
-            out,
-            format_args!(r#"{{"e":"trade","E":{wall_ms},"s":"{symbol}","t":{seq},"p":""#),
-        ),
-        Kind::Ticker => put(
-            out,
-            format_args!(r#"{{"e":"24hrTicker","E":{wall_ms},"s":"{symbol}","p":""#),
-        ),
+        Kind::Trade => put(out, format_args!(r#"{{"e":"trade","E":{wall_ms},"s":"{symbol}","t":{seq},"p":""#)),
+        Kind::Ticker => put(out, format_args!(r#"{{"e":"24hrTicker","E":{wall_ms},"s":"{symbol}","p":""#)),
     }
     let marker = out.len();
     let late_us = u64::from(late_us).min(LATE_US_MAX);
-    put(
-        out,
-        format_args!("~{due_ns:016x}{topic:06x}{seq:012x}{late_us:06x}00000000~"),
-    );
+    put(out, format_args!("~{due_ns:016x}{topic:06x}{seq:012x}{late_us:06x}00000000~"));
     let padding = out.len();
     match kind {
-        Kind::Trade => put(
-            out,
-            format_args!(r#"","q":"1.000","T":{wall_ms},"m":true}}"#),
-        ),
+        Kind::Trade => put(out, format_args!(r#"","q":"1.000","T":{wall_ms},"m":true}}"#)),
         Kind::Ticker => put(
             out,
             format_args!(
@@ -113,11 +91,7 @@ pub fn write(out: &mut Vec<u8>, kind: Kind, name: &str, size: usize, mark: Mark,
     let missing = size.saturating_sub(out.len() - start);
     out.splice(padding..padding, std::iter::repeat_n(b'x', missing));
     let sum = checksum(&out[start..], marker - start);
-    write!(
-        &mut out[marker + CHECKSUM_AT..marker + CHECKSUM_AT + 8],
-        "{sum:08x}"
-    )
-    .expect("eight digits fit");
+    write!(&mut out[marker + CHECKSUM_AT..marker + CHECKSUM_AT + 8], "{sum:08x}").expect("eight digits fit");
 }
 
 /// What an event says, if every byte of it is as it was sent.
@@ -125,9 +99,7 @@ pub fn verify(event: &[u8]) -> Result<Mark, Unverified> {
     let Some(at) = event.iter().position(|&byte| byte == b'~') else {
         return Err(Unverified::NoMarker);
     };
-    let marker = event
-        .get(at..at + MARKER_BYTES)
-        .ok_or(Unverified::Corrupt)?;
+    let marker = event.get(at..at + MARKER_BYTES).ok_or(Unverified::Corrupt)?;
     let field = |from: usize, to: usize| hex(&marker[from..to]).ok_or(Unverified::Corrupt);
     let sum = field(CHECKSUM_AT, CHECKSUM_AT + 8)?;
     if sum != u64::from(checksum(event, at)) {
@@ -145,18 +117,13 @@ pub fn verify(event: &[u8]) -> Result<Mark, Unverified> {
 pub fn unwrap_combined(payload: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = payload.strip_prefix(br#"{"stream":""#)?;
     let end = rest.iter().position(|&byte| byte == b'"')?;
-    let event = rest[end..]
-        .strip_prefix(br#"","data":"#)?
-        .strip_suffix(b"}")?;
+    let event = rest[end..].strip_prefix(br#"","data":"#)?.strip_suffix(b"}")?;
     Some((&rest[..end], event))
 }
 
 /// Over everything but the eight digits of the checksum in the marker at `marker`.
 fn checksum(event: &[u8], marker: usize) -> u32 {
-    let sum = mix(
-        mix(event.len() as u64, &event[..marker + CHECKSUM_AT]),
-        &event[marker + CHECKSUM_AT + 8..],
-    );
+    let sum = mix(mix(event.len() as u64, &event[..marker + CHECKSUM_AT]), &event[marker + CHECKSUM_AT + 8..]);
     (sum ^ (sum >> 32)) as u32
 }
 
@@ -188,34 +155,18 @@ fn hex(digits: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
-    const MARK: Mark = Mark {
-        due_ns: 0x1234_5678_9abc,
-        topic: 77,
-        seq: 123_456_789,
-        late_us: 12,
-    };
+    const MARK: Mark = Mark { due_ns: 0x1234_5678_9abc, topic: 77, seq: 123_456_789, late_us: 12 };
 
     fn event(kind: Kind, size: usize) -> Vec<u8> {
         let mut out = b"before".to_vec();
-        write(
-            &mut out,
-            kind,
-            "s77usdt@trade",
-            size,
-            MARK,
-            1_700_000_000_000,
-        );
+        write(&mut out, kind, "s77usdt@trade", size, MARK, 1_700_000_000_000);
         out.split_off(6)
     }
 
     /// What is written is valid JSON of the asked size and reads back.
     #[test]
     fn round_trip() {
-        for (kind, size, length) in [
-            (Kind::Trade, 200, 200),
-            (Kind::Ticker, 400, 400),
-            (Kind::Trade, 0, 155),
-        ] {
+        for (kind, size, length) in [(Kind::Trade, 200, 200), (Kind::Ticker, 400, 400), (Kind::Trade, 0, 155)] {
             let event = event(kind, size);
             assert_eq!(event.len(), length);
             assert_eq!(verify(&event), Ok(MARK));
@@ -234,10 +185,7 @@ mod tests {
             assert!(verify(&bad).is_err(), "byte {at}");
             assert!(verify(&good[..at]).is_err(), "cut at {at}");
         }
-        assert_eq!(
-            verify(br#"{"result":null,"id":1}"#),
-            Err(Unverified::NoMarker)
-        );
+        assert_eq!(verify(br#"{"result":null,"id":1}"#), Err(Unverified::NoMarker));
         assert_eq!(verify(b"~"), Err(Unverified::Corrupt));
     }
 
@@ -246,12 +194,9 @@ mod tests {
     fn names() {
         let template = NameTemplate::parse("s{t}usdt@trade").unwrap();
         assert_eq!(template.name(12), "s12usdt@trade");
-        for (name, topic) in [
-            ("s12usdt@trade", Some(12)),
-            ("s012usdt@trade", None),
-            ("susdt@trade", None),
-            ("s1usdt@ticker", None),
-        ] {
+        for (name, topic) in
+            [("s12usdt@trade", Some(12)), ("s012usdt@trade", None), ("susdt@trade", None), ("s1usdt@ticker", None)]
+        {
             assert_eq!(template.topic(name), topic, "{name}");
         }
         assert!(NameTemplate::parse("btcusdt@trade").is_err());
@@ -260,10 +205,7 @@ mod tests {
     /// The wrapper of combined streams comes off, and nothing else passes for one.
     #[test]
     fn combined() {
-        assert_eq!(
-            unwrap_combined(br#"{"stream":"a@b","data":{"e":1}}"#),
-            Some((&b"a@b"[..], &br#"{"e":1}"#[..]))
-        );
+        assert_eq!(unwrap_combined(br#"{"stream":"a@b","data":{"e":1}}"#), Some((&b"a@b"[..], &br#"{"e":1}"#[..])));
         assert_eq!(unwrap_combined(br#"{"result":null,"id":1}"#), None);
         assert_eq!(unwrap_combined(br#"{"stream":"a@b"}"#), None);
     }

@@ -41,34 +41,20 @@ pub fn decode(bytes: &[u8], sender: Sender) -> Result<Option<Frame>, &'static st
         return Err("unknown opcode");
     }
     if masked != (sender == Sender::Client) {
-        return Err(if masked {
-            "a server's frame is masked"
-        } else {
-            "a client's frame is not masked"
-        });
+        return Err(if masked { "a server's frame is masked" } else { "a client's frame is not masked" });
     }
     let (length, mut start) = match second & 0x7f {
         126 => {
             let Some(bytes) = bytes.get(2..4) else {
                 return Ok(None);
             };
-            (
-                bytes
-                    .iter()
-                    .fold(0, |sum, &byte| sum << 8 | u64::from(byte)),
-                4,
-            )
+            (bytes.iter().fold(0, |sum, &byte| sum << 8 | u64::from(byte)), 4)
         }
         127 => {
             let Some(bytes) = bytes.get(2..10) else {
                 return Ok(None);
             };
-            (
-                bytes
-                    .iter()
-                    .fold(0, |sum, &byte| sum << 8 | u64::from(byte)),
-                10,
-            )
+            (bytes.iter().fold(0, |sum, &byte| sum << 8 | u64::from(byte)), 10)
         }
         short => (u64::from(short), 2),
     };
@@ -90,12 +76,7 @@ pub fn decode(bytes: &[u8], sender: Sender) -> Result<Option<Frame>, &'static st
         start += 4;
     }
     let end = start + length as usize;
-    Ok((bytes.len() >= end).then_some(Frame {
-        fin,
-        opcode,
-        mask,
-        payload: start..end,
-    }))
+    Ok((bytes.len() >= end).then_some(Frame { fin, opcode, mask, payload: start..end }))
 }
 
 /// Appends a server's frame.
@@ -161,45 +142,17 @@ mod tests {
         check(&[0x81, 0], Server, Ok(Some((TEXT, 2..2))));
         check(&[0x81, 2, b'h'], Server, Ok(None));
         check(&[0x81, 2, b'h', b'i', 0x81], Server, Ok(Some((TEXT, 2..4))));
-        check(
-            &[0x82, 0x81, 1, 2, 3, 4, 5],
-            Client,
-            Ok(Some((BINARY, 6..7))),
-        );
+        check(&[0x82, 0x81, 1, 2, 3, 4, 5], Client, Ok(Some((BINARY, 6..7))));
         check(&[0x81, 126, 0], Server, Ok(None));
-        check(
-            &[0x81, 126, 0, 125],
-            Server,
-            Err("the length is longer than it need be"),
-        );
-        check(
-            &[0x81, 127, 0, 0, 0, 0, 0, 0, 255, 255],
-            Server,
-            Err("the length is longer than it need be"),
-        );
-        check(
-            &[0x81, 127, 0x7f, 0, 0, 0, 0, 0, 0, 0],
-            Server,
-            Err("a frame is longer than 16 MiB"),
-        );
-        check(
-            &[0x81, 0x80, 1, 2, 3, 4],
-            Server,
-            Err("a server's frame is masked"),
-        );
+        check(&[0x81, 126, 0, 125], Server, Err("the length is longer than it need be"));
+        check(&[0x81, 127, 0, 0, 0, 0, 0, 0, 255, 255], Server, Err("the length is longer than it need be"));
+        check(&[0x81, 127, 0x7f, 0, 0, 0, 0, 0, 0, 0], Server, Err("a frame is longer than 16 MiB"));
+        check(&[0x81, 0x80, 1, 2, 3, 4], Server, Err("a server's frame is masked"));
         check(&[0x81, 0], Client, Err("a client's frame is not masked"));
         check(&[0xc1, 0], Server, Err("reserved bits are set"));
         check(&[0x83, 0], Server, Err("unknown opcode"));
-        check(
-            &[0x08, 0],
-            Server,
-            Err("a control frame is long or fragmented"),
-        );
-        check(
-            &[0x89, 126, 0, 200],
-            Server,
-            Err("a control frame is long or fragmented"),
-        );
+        check(&[0x08, 0], Server, Err("a control frame is long or fragmented"));
+        check(&[0x89, 126, 0, 200], Server, Err("a control frame is long or fragmented"));
     }
 
     /// What is encoded decodes to the same payload, on both sides of every length boundary.
@@ -210,10 +163,7 @@ mod tests {
             let mut wire = Vec::new();
             encode_server(&mut wire, TEXT, &payload);
             let frame = decode(&wire, Sender::Server).unwrap().unwrap();
-            assert_eq!(
-                (&wire[frame.payload.clone()], frame.payload.end),
-                (&payload[..], wire.len())
-            );
+            assert_eq!((&wire[frame.payload.clone()], frame.payload.end), (&payload[..], wire.len()));
             wire.clear();
             encode_client(&mut wire, TEXT, &payload);
             let frame = decode(&wire, Sender::Client).unwrap().unwrap();

@@ -60,18 +60,11 @@ pub fn parse_request(bytes: &[u8]) -> Result<Option<(Request, usize)>, &'static 
     };
     let (line, _) = head.split_once("\r\n").unwrap_or((head, ""));
     let mut words = line.split(' ');
-    let (Some("GET"), Some(target), Some("HTTP/1.1")) = (words.next(), words.next(), words.next())
-    else {
+    let (Some("GET"), Some(target), Some("HTTP/1.1")) = (words.next(), words.next(), words.next()) else {
         return Err("not a GET of HTTP/1.1");
     };
     let key = header(head, "sec-websocket-key").map(str::to_owned);
-    Ok(Some((
-        Request {
-            target: target.to_owned(),
-            key,
-        },
-        length,
-    )))
+    Ok(Some((Request { target: target.to_owned(), key }, length)))
 }
 
 /// The length of a head that accepts the upgrade asked for with [`KEY`], `None` while incomplete.
@@ -79,10 +72,7 @@ pub fn check_response(bytes: &[u8], accept: &str) -> Result<Option<usize>, Refus
     let Some((head, length)) = head(bytes).map_err(Refused::Malformed)? else {
         return Ok(None);
     };
-    let status = head
-        .strip_prefix("HTTP/1.1 ")
-        .and_then(|rest| rest.get(..3))
-        .and_then(|code| code.parse().ok());
+    let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).and_then(|code| code.parse().ok());
     match status {
         None => Err(Refused::Malformed("no HTTP/1.1 status")),
         Some(101) if header(head, "sec-websocket-accept") == Some(accept) => Ok(Some(length)),
@@ -116,10 +106,7 @@ mod tests {
     /// The example of RFC 6455 section 1.3.
     #[test]
     fn accept() {
-        assert_eq!(
-            accept_for("dGhlIHNhbXBsZSBub25jZQ=="),
-            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-        );
+        assert_eq!(accept_for("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 
     /// Our own request is understood, cut anywhere it is incomplete, and its answer is accepted.
@@ -130,31 +117,19 @@ mod tests {
             assert_eq!(parse_request(&bytes[..end]), Ok(None));
         }
         let (parsed, length) = parse_request(&bytes).unwrap().unwrap();
-        assert_eq!(
-            (parsed.target.as_str(), length),
-            ("/ws/a@trade", bytes.len())
-        );
+        assert_eq!((parsed.target.as_str(), length), ("/ws/a@trade", bytes.len()));
         let answer = response(&parsed.key.unwrap());
-        assert_eq!(
-            check_response(&answer, &accept_for(KEY)),
-            Ok(Some(answer.len()))
-        );
+        assert_eq!(check_response(&answer, &accept_for(KEY)), Ok(Some(answer.len())));
     }
 
     /// Refusals and wrong answers are told apart.
     #[test]
     fn refusals() {
-        assert_eq!(
-            check_response(&plain("429 Too Many", "{}"), ""),
-            Err(Refused::Status(429))
-        );
+        assert_eq!(check_response(&plain("429 Too Many", "{}"), ""), Err(Refused::Status(429)));
         assert_eq!(
             check_response(&response("other"), &accept_for(KEY)),
             Err(Refused::Malformed("the accept header is wrong"))
         );
-        assert_eq!(
-            check_response(b"SSH-2.0\r\n\r\n", ""),
-            Err(Refused::Malformed("no HTTP/1.1 status"))
-        );
+        assert_eq!(check_response(b"SSH-2.0\r\n\r\n", ""), Err(Refused::Malformed("no HTTP/1.1 status")));
     }
 }

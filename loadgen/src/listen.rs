@@ -8,18 +8,12 @@ const BACKLOG: i32 = 4096;
 
 /// A non-blocking listener at `host:port`.
 pub fn listen(address: &str) -> Result<TcpListener> {
-    let parsed: SocketAddr = address
-        .parse()
-        .with_context(|| format!("'{address}' must be an address and a port"))?;
+    let parsed: SocketAddr = address.parse().with_context(|| format!("'{address}' must be an address and a port"))?;
     let socket = Socket::new(Domain::for_address(parsed), Type::STREAM, None)?;
     // A venue that was killed comes back to the same address at once.
     socket.set_reuse_address(true)?;
-    socket
-        .bind(&parsed.into())
-        .with_context(|| format!("binding {address}"))?;
-    socket
-        .listen(BACKLOG)
-        .with_context(|| format!("listening on {address}"))?;
+    socket.bind(&parsed.into()).with_context(|| format!("binding {address}"))?;
+    socket.listen(BACKLOG).with_context(|| format!("listening on {address}"))?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
 }

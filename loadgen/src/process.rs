@@ -28,9 +28,7 @@ impl Process {
             let Ok(text) = fs::read_to_string(task?.path().join("schedstat")) else {
                 continue;
             };
-            let mut fields = text
-                .split_whitespace()
-                .map(|field| field.parse::<u64>().unwrap_or(0));
+            let mut fields = text.split_whitespace().map(|field| field.parse::<u64>().unwrap_or(0));
             times.on_cpu_ns += fields.next().unwrap_or(0);
             times.waiting_ns += fields.next().unwrap_or(0);
         }
@@ -41,21 +39,14 @@ impl Process {
         let text = self.read("smaps_rollup")?;
         let field = |name: &str| -> u64 {
             let line = text.lines().find_map(|line| line.strip_prefix(name));
-            line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok())
-                .unwrap_or(0)
-                * 1024
+            line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) * 1024
         };
-        Ok(Memory {
-            rss_bytes: field("Rss:"),
-            pss_bytes: field("Pss:"),
-        })
+        Ok(Memory { rss_bytes: field("Rss:"), pss_bytes: field("Pss:") })
     }
 
     pub fn descriptors(self) -> Result<usize> {
         let path = self.path("fd");
-        Ok(fs::read_dir(&path)
-            .with_context(|| format!("reading {}", path.display()))?
-            .count())
+        Ok(fs::read_dir(&path).with_context(|| format!("reading {}", path.display()))?.count())
     }
 
     fn read(self, name: &str) -> Result<String> {
@@ -72,22 +63,13 @@ impl Process {
 pub fn cores_busy_s() -> Result<Vec<f64>> {
     let ticks_per_s = rustix::param::clock_ticks_per_second() as f64;
     let text = fs::read_to_string("/proc/stat").context("reading /proc/stat")?;
-    let cores = text
-        .lines()
-        .filter(|line| line.starts_with("cpu") && !line.starts_with("cpu "));
+    let cores = text.lines().filter(|line| line.starts_with("cpu") && !line.starts_with("cpu "));
     Ok(cores
         .map(|line| {
-            let ticks: Vec<f64> = line
-                .split_whitespace()
-                .skip(1)
-                .map(|field| field.parse().unwrap_or(0.0))
-                .collect();
+            let ticks: Vec<f64> = line.split_whitespace().skip(1).map(|field| field.parse().unwrap_or(0.0)).collect();
             // user nice system (idle iowait) irq softirq steal; guests are part of user.
-            let busy = ticks
-                .iter()
-                .enumerate()
-                .filter(|(index, _)| !matches!(index, 3 | 4 | 8..))
-                .map(|(_, ticks)| ticks);
+            let busy =
+                ticks.iter().enumerate().filter(|(index, _)| !matches!(index, 3 | 4 | 8..)).map(|(_, ticks)| ticks);
             busy.sum::<f64>() / ticks_per_s
         })
         .collect())
@@ -108,10 +90,7 @@ pub fn slope(points: &[(f64, f64)]) -> Option<f64> {
     let mean = |pick: fn(&(f64, f64)) -> f64| points.iter().map(pick).sum::<f64>() / count;
     let (mean_x, mean_y) = (mean(|p| p.0), mean(|p| p.1));
     let spread: f64 = points.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
-    let joint: f64 = points
-        .iter()
-        .map(|(x, y)| (x - mean_x) * (y - mean_y))
-        .sum();
+    let joint: f64 = points.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
     (spread > 0.0).then(|| joint / spread)
 }
 

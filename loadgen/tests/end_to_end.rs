@@ -44,10 +44,7 @@ impl Drop for Process {
 }
 
 fn run(arguments: &str) -> Value {
-    Process::start(&format!(
-        "run --ramp 1000 --settle 0.3 --late-ms-max 2000 {arguments}"
-    ))
-    .line()
+    Process::start(&format!("run --ramp 1000 --settle 0.3 --late-ms-max 2000 {arguments}")).line()
 }
 
 /// Every event that was due reaches every connection, in order and unchanged, and the counts add up.
@@ -57,28 +54,20 @@ fn everything_arrives() {
     let mut bare = Process::start(&format!("bare --upstream {}", venue.address()));
     let url = bare.address();
     let pid = bare.child.id();
-    let report = run(&format!(
-        "--url ws://{url} --connections 20 --topics 4 --duration 1 --churn 20 --relay-pid {pid}"
-    ));
+    let report =
+        run(&format!("--url ws://{url} --connections 20 --topics 4 --duration 1 --churn 20 --relay-pid {pid}"));
     assert_eq!(report["verdict"], "ok", "{report}");
     let deliveries = report["deliveries"].as_u64().unwrap();
-    assert!(
-        (480..=520).contains(&deliveries),
-        "100 events/s over 4 topics, 5 connections each: {report}"
-    );
+    assert!((480..=520).contains(&deliveries), "100 events/s over 4 topics, 5 connections each: {report}");
     assert_eq!(report["delivered_bytes"], deliveries * 300);
-    assert_eq!(
-        report["relay"]["descriptors_after"],
-        report["relay"]["descriptors_before"]
-    );
+    assert_eq!(report["relay"]["descriptors_after"], report["relay"]["descriptors_before"]);
     assert!(report["groups"]["moving"]["opened"].as_u64().unwrap() > 100);
 }
 
 /// Combined frames of several topics come with their names; the venue itself serves them.
 #[test]
 fn combined() {
-    let mut venue =
-        Process::start("venue --rate 100 --topics 6 --kind ticker --name s{t}usdt@ticker");
+    let mut venue = Process::start("venue --rate 100 --topics 6 --kind ticker --name s{t}usdt@ticker");
     let url = venue.address();
     let report = run(&format!(
         "--url ws://{url} --connections 4 --topics 6 --topics-each 3 --duration 1 --name s{{t}}usdt@ticker --path /stream?streams={{names}} --expect-state"

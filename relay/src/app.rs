@@ -38,6 +38,8 @@ pub struct App {
     listeners: Vec<TcpListener>,
     admin: Option<TcpListener>,
     upstreams: Vec<Start>,
+    runtime: Runtime,
+    signals: Signals,
 }
 
 /// What an upstream's task starts with.
@@ -57,6 +59,9 @@ pub struct Addresses {
 impl App {
     /// Takes the ports; after this nothing about the start can fail but the machine.
     pub fn bind(config: Config) -> anyhow::Result<App> {
+        // A signal that comes from here on is answered by a drain.
+        let runtime = runtime()?;
+        let signals = runtime.block_on(async { Signals::new() })?;
         let descriptors = raise_file_limit();
         let connections_max = config.connections_max.unwrap_or(descriptors.saturating_sub(DESCRIPTORS_KEPT)).max(1);
         let listeners = listeners(config.listen, config.shards)?;
@@ -87,7 +92,7 @@ impl App {
             config,
         };
         keep_always(&shared)?;
-        Ok(App { shared: Arc::new(shared), listeners, admin: admin.transpose()?, upstreams })
+        Ok(App { shared: Arc::new(shared), listeners, admin: admin.transpose()?, upstreams, runtime, signals })
     }
 
     pub fn addresses(&self) -> anyhow::Result<Addresses> {
@@ -97,7 +102,7 @@ impl App {
 
     /// Runs until a signal says stop and everybody has been told.
     pub fn run(self) -> anyhow::Result<()> {
-        let App { shared, listeners, admin, upstreams } = self;
+        let App { shared, listeners, admin, upstreams, runtime, signals } = self;
         let mut upstreams: Vec<_> = upstreams.into_iter().enumerate().collect();
         let finished = Arc::new(AtomicUsize::new(0));
         let mut threads = Vec::new();
@@ -129,7 +134,7 @@ impl App {
             // It answers to the end; nobody waits for it.
             spawn("admin".into(), move || admin::serve(listener, shared))?;
         }
-        runtime()?.block_on(wait_for_end(&shared, &threads))?;
+        runtime.block_on(wait_for_end(&shared, &threads, signals));
         for thread in threads {
             thread.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
         }
@@ -159,7 +164,8 @@ fn topics(config: &Config, senders: Vec<UnboundedSender<Demand>>) -> Topics {
         Source::Sim { .. } => Capacity { slots: config.topics_max, unproven: config.topics_max },
         Source::Stream { .. } => {
             let slots = upstream.connections * upstream.streams_per_connection;
-            Capacity { slots, unproven: slots * config.limits.unproven_percent as usize / 100 }
+            // A part of very little is still something, or nothing could ever prove itself.
+            Capacity { slots, unproven: (slots * config.limits.unproven_percent as usize / 100).max(1) }
         }
     };
     let capacities = config.upstreams.iter().map(capacity).collect();
@@ -244,14 +250,31 @@ where
     std::thread::Builder::new().name(name).spawn(start).context("cannot start a thread")
 }
 
+/// The signals that stop the relay.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Signals> {
+        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
 /// Waits for a signal, has everybody told, and waits for them. A second signal does not wait.
-async fn wait_for_end(shared: &Shared, threads: &[JoinHandle<anyhow::Result<()>>]) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+async fn wait_for_end(shared: &Shared, threads: &[JoinHandle<anyhow::Result<()>>], mut signals: Signals) {
     let mut look = tokio::time::interval(Duration::from_millis(50));
     loop {
         tokio::select! {
-            name = either(&mut terminate, &mut interrupt) => {
+            name = signals.next() => {
                 if shared.is_draining() {
                     tracing::warn!(signal = name, "second signal, exiting at once");
                     std::process::exit(130);
@@ -262,16 +285,9 @@ async fn wait_for_end(shared: &Shared, threads: &[JoinHandle<anyhow::Result<()>>
             }
             _ = look.tick() => {
                 if threads.iter().any(JoinHandle::is_finished) {
-                    return Ok(());
+                    return;
                 }
             }
         }
-    }
-}
-
-async fn either(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
-    tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
     }
 }

@@ -4,12 +4,15 @@
 //! its channel and chooses the receivers, `net` writes it. `wire` holds what the bytes mean on either side.
 //! `wire`, `venue` and `fanout` know no socket, no clock and no task: bytes and `now` come in, decisions go out.
 
+// Loom replaces tokio's sockets with nothing; its models need only the core.
+#[cfg(not(loom))]
 pub mod app;
 pub mod config;
 pub mod limits;
 pub mod metrics;
 
 pub mod fanout;
+#[cfg(not(loom))]
 pub mod net;
 pub mod venue;
 pub mod wire;

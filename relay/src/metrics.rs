@@ -238,12 +238,8 @@ impl Metrics {
         head(&mut out, "relay_closes_total", "counter", "Connections the relay closed, by reason.");
         for (index, reason) in CloseReason::ALL.iter().enumerate() {
             let count: u64 = self.shards.iter().map(|shard| shard.closes.0[index].get()).sum();
-            let _ = writeln!(
-                out,
-                "relay_closes_total{{reason=\"{}\",code=\"{}\"}} {count}",
-                reason.name(),
-                reason.code()
-            );
+            let _ =
+                writeln!(out, "relay_closes_total{{reason=\"{}\",code=\"{}\"}} {count}", reason.name(), reason.code());
         }
         self.render_upstreams(&mut out);
         self.render_stages(&mut out);
@@ -277,8 +273,16 @@ impl Metrics {
         }
         for (name, help, stage) in [
             ("relay_event_published_seconds", "From the read of an event's bytes to its log.", &all.published),
-            ("relay_event_first_write_seconds", "From the read of an event's bytes to the first write of its channel, per shard.", &all.first_write),
-            ("relay_event_last_write_seconds", "From the read of an event's bytes to the last write of its channel's round, per shard.", &all.last_write),
+            (
+                "relay_event_first_write_seconds",
+                "From the read of an event's bytes to the first write of its channel, per shard.",
+                &all.first_write,
+            ),
+            (
+                "relay_event_last_write_seconds",
+                "From the read of an event's bytes to the last write of its channel's round, per shard.",
+                &all.last_write,
+            ),
         ] {
             head(out, name, "summary", help);
             for quantile in [0.5, 0.9, 0.99, 0.999, 1.0] {

@@ -44,10 +44,7 @@ mod stand_ins {
 
         pub(crate) fn store(&self, value: Arc<T>) {
             // The old value is dropped after the lock is.
-            let old = std::mem::replace(
-                &mut *self.0.lock().expect("no model panics while it holds this"),
-                value,
-            );
+            let old = std::mem::replace(&mut *self.0.lock().expect("no model panics while it holds this"), value);
             drop(old);
         }
     }
@@ -59,18 +56,11 @@ mod stand_ins {
 
     impl<T> OnceLock<T> {
         pub(crate) fn new() -> Self {
-            Self {
-                is_set: AtomicBool::new(false),
-                value: std::sync::OnceLock::new(),
-            }
+            Self { is_set: AtomicBool::new(false), value: std::sync::OnceLock::new() }
         }
 
         pub(crate) fn get(&self) -> Option<&T> {
-            if self.is_set.load(Acquire) {
-                self.value.get()
-            } else {
-                None
-            }
+            if self.is_set.load(Acquire) { self.value.get() } else { None }
         }
 
         pub(crate) fn set(&self, value: T) -> Result<(), T> {

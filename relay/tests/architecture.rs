@@ -110,9 +110,9 @@ fn unsafe_is_where_it_was_argued_for() {
              the file to UNSAFE in relay/tests/architecture.rs"
         )
     });
-    let old = allowed.difference(&found).map(|path| {
-        format!("{path} has no `unsafe` any more: take it off UNSAFE in relay/tests/architecture.rs")
-    });
+    let old = allowed
+        .difference(&found)
+        .map(|path| format!("{path} has no `unsafe` any more: take it off UNSAFE in relay/tests/architecture.rs"));
     check(&new.chain(old).collect::<Vec<_>>());
 }
 
@@ -154,8 +154,7 @@ fn sources(folders: &[&str]) -> Vec<Source> {
     folders.iter().for_each(|folder| walk(&root().join(folder), &mut files));
     files.sort();
     let texts: Vec<String> = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
-    let tests: BTreeSet<PathBuf> =
-        files.iter().zip(&texts).flat_map(|(file, text)| test_modules(file, text)).collect();
+    let tests: BTreeSet<PathBuf> = files.iter().zip(&texts).flat_map(|(file, text)| test_modules(file, text)).collect();
     let source = |(file, text): (&PathBuf, &String)| Source {
         path: file.strip_prefix(root()).unwrap().to_str().unwrap().to_owned(),
         is_test: file.with_extension("").ancestors().any(|part| tests.contains(part)),

@@ -36,12 +36,7 @@ pub const CASES: &[Case] = &[
         upgraded: true,
         bytes: || text("{\"method\":\"SUBSCRIBE\",\"params\":["),
     },
-    Case {
-        name: "not-json",
-        expect: Expect::Error(&[3]),
-        upgraded: true,
-        bytes: || text("hello"),
-    },
+    Case { name: "not-json", expect: Expect::Error(&[3]), upgraded: true, bytes: || text("hello") },
     Case {
         name: "wrong-type-params",
         expect: Expect::Error(&[2, 3]),
@@ -78,55 +73,32 @@ pub const CASES: &[Case] = &[
         upgraded: true,
         bytes: || client_frame(frame::BINARY, &[0, 159, 146, 150]),
     },
-    Case {
-        name: "message-1mb",
-        expect: Expect::Close(&[1009]),
-        upgraded: true,
-        bytes: || text(&"x".repeat(1 << 20)),
-    },
+    Case { name: "message-1mb", expect: Expect::Close(&[1009]), upgraded: true, bytes: || text(&"x".repeat(1 << 20)) },
     Case {
         name: "subscriptions-10000",
         expect: Expect::ErrorOrClose(&[2, 4], &[1008, 1009]),
         upgraded: true,
         bytes: subscriptions,
     },
-    Case {
-        name: "fragments-endless",
-        expect: Expect::Close(&[1009, 1008]),
-        upgraded: true,
-        bytes: fragments,
-    },
+    Case { name: "fragments-endless", expect: Expect::Close(&[1009, 1008]), upgraded: true, bytes: fragments },
     Case {
         name: "not-utf8",
         expect: Expect::Close(&[1007]),
         upgraded: true,
         bytes: || client_frame(frame::TEXT, &[b'"', 0xc3, 0x28, b'"']),
     },
-    Case {
-        name: "unmasked",
-        expect: Expect::Close(&[1002]),
-        upgraded: true,
-        bytes: || vec![0x81, 2, b'h', b'i'],
-    },
+    Case { name: "unmasked", expect: Expect::Close(&[1002]), upgraded: true, bytes: || vec![0x81, 2, b'h', b'i'] },
     Case {
         name: "huge-length",
         expect: Expect::Close(&[1009, 1002]),
         upgraded: true,
-        bytes: || {
-            vec![
-                0x81, 0xff, 0x7f, 255, 255, 255, 255, 255, 255, 255, 1, 2, 3, 4,
-            ]
-        },
+        bytes: || vec![0x81, 0xff, 0x7f, 255, 255, 255, 255, 255, 255, 255, 1, 2, 3, 4],
     },
     Case {
         name: "negative-length",
         expect: Expect::Close(&[1009, 1002]),
         upgraded: true,
-        bytes: || {
-            vec![
-                0x81, 0xff, 255, 255, 255, 255, 255, 255, 255, 255, 1, 2, 3, 4,
-            ]
-        },
+        bytes: || vec![0x81, 0xff, 255, 255, 255, 255, 255, 255, 255, 255, 1, 2, 3, 4],
     },
     Case {
         name: "reserved-bits",
@@ -158,12 +130,7 @@ pub const CASES: &[Case] = &[
         upgraded: true,
         bytes: || client_frame(frame::CLOSE, &999u16.to_be_bytes()),
     },
-    Case {
-        name: "garbage",
-        expect: Expect::Close(&[1002, 1009]),
-        upgraded: true,
-        bytes: || garbage(4096),
-    },
+    Case { name: "garbage", expect: Expect::Close(&[1002, 1009]), upgraded: true, bytes: || garbage(4096) },
     Case {
         name: "garbage-before-upgrade",
         expect: Expect::HttpOrEnd(&[400, 431]),
@@ -192,18 +159,10 @@ pub const CASES: &[Case] = &[
 
 /// What came back, and whether it may.
 pub fn run(case: &Case, address: SocketAddr) -> Result<(Vec<Said>, bool)> {
-    let mut client = if case.upgraded {
-        Client::upgrade(address, "/ws")?
-    } else {
-        Client::connect(address)?
-    };
+    let mut client = if case.upgraded { Client::upgrade(address, "/ws")? } else { Client::connect(address)? };
     client.send(&(case.bytes)());
     // A head that is never whole may wait for its deadline of 5 s.
-    let patience = if case.upgraded {
-        PATIENCE
-    } else {
-        Duration::from_secs(8)
-    };
+    let patience = if case.upgraded { PATIENCE } else { Duration::from_secs(8) };
     let mut said = client.all(patience, 1);
     // After an error the connection must still work; after a CLOSE it must end.
     match said[0] {
@@ -219,8 +178,7 @@ pub fn run(case: &Case, address: SocketAddr) -> Result<(Vec<Said>, bool)> {
 }
 
 fn allows(expect: Expect, said: &[Said]) -> bool {
-    let error =
-        |codes: &[i64]| matches!(said, [Said::Error(code), Said::Result] if codes.contains(code));
+    let error = |codes: &[i64]| matches!(said, [Said::Error(code), Said::Result] if codes.contains(code));
     let close = |codes: &[u16]| matches!(said, [Said::Close(code), Said::End | Said::Reset] if codes.contains(code));
     match expect {
         Expect::Error(codes) => error(codes),
@@ -259,10 +217,7 @@ fn text(text: &str) -> Vec<u8> {
 
 fn subscriptions() -> Vec<u8> {
     let names: Vec<String> = (0..10_000).map(|i| format!("\"s{i}@trade\"")).collect();
-    text(&format!(
-        r#"{{"method":"SUBSCRIBE","params":[{}],"id":1}}"#,
-        names.join(",")
-    ))
+    text(&format!(r#"{{"method":"SUBSCRIBE","params":[{}],"id":1}}"#, names.join(",")))
 }
 
 /// A text message that never ends, 2 MB of it.
@@ -286,10 +241,7 @@ fn garbage(length: usize) -> Vec<u8> {
         state ^= state << 17;
         state as u8
     };
-    std::iter::once(0xff)
-        .chain(std::iter::repeat_with(&mut next))
-        .take(length)
-        .collect()
+    std::iter::once(0xff).chain(std::iter::repeat_with(&mut next)).take(length).collect()
 }
 
 #[cfg(test)]
@@ -300,33 +252,13 @@ mod tests {
     #[test]
     fn judgement() {
         for (expect, said, allowed) in [
-            (
-                Expect::Error(&[3]),
-                vec![Said::Error(3), Said::Result],
-                true,
-            ),
-            (
-                Expect::Error(&[3]),
-                vec![Said::Error(2), Said::Result],
-                false,
-            ),
+            (Expect::Error(&[3]), vec![Said::Error(3), Said::Result], true),
+            (Expect::Error(&[3]), vec![Said::Error(2), Said::Result], false),
             (Expect::Error(&[3]), vec![Said::Error(3), Said::End], false),
-            (
-                Expect::Close(&[1002]),
-                vec![Said::Close(1002), Said::End],
-                true,
-            ),
-            (
-                Expect::Close(&[1002]),
-                vec![Said::Close(1002), Said::Silence],
-                false,
-            ),
+            (Expect::Close(&[1002]), vec![Said::Close(1002), Said::End], true),
+            (Expect::Close(&[1002]), vec![Said::Close(1002), Said::Silence], false),
             (Expect::Close(&[1002]), vec![Said::Reset], false),
-            (
-                Expect::ErrorOrClose(&[4], &[1009]),
-                vec![Said::Close(1009), Said::Reset],
-                true,
-            ),
+            (Expect::ErrorOrClose(&[4], &[1009]), vec![Said::Close(1009), Said::Reset], true),
             (Expect::HttpOrEnd(&[400]), vec![Said::Http(400)], true),
             (Expect::HttpOrEnd(&[400]), vec![Said::Silence], false),
         ] {

@@ -4,8 +4,8 @@ use crate::frame::{self, Sender};
 use crate::handshake;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
-use std::io::{ErrorKind, Read, Write};
 use socket2::{Domain, Socket, Type};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -55,26 +55,19 @@ impl Client {
     pub fn connect(address: SocketAddr) -> Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         if let Some(source) = SOURCE.get() {
-            socket
-                .bind(&SocketAddr::new(*source, 0).into())
-                .with_context(|| format!("binding to {source}"))?;
+            socket.bind(&SocketAddr::new(*source, 0).into()).with_context(|| format!("binding to {source}"))?;
         }
         socket
             .connect_timeout(&address.into(), Duration::from_secs(5))
             .with_context(|| format!("connecting to {address}"))?;
         let socket = TcpStream::from(socket);
         socket.set_nodelay(true)?;
-        Ok(Self {
-            socket,
-            received: Vec::new(),
-        })
+        Ok(Self { socket, received: Vec::new() })
     }
 
     pub fn upgrade(address: SocketAddr, target: &str) -> Result<Self> {
         let mut client = Self::connect(address)?;
-        client
-            .socket
-            .write_all(&handshake::request(&address.to_string(), target))?;
+        client.socket.write_all(&handshake::request(&address.to_string(), target))?;
         let accept = handshake::accept_for(handshake::KEY);
         let end = Instant::now() + Duration::from_secs(5);
         loop {
@@ -110,10 +103,8 @@ impl Client {
         loop {
             match frame::decode(&self.received, Sender::Server) {
                 Err(_) if self.received.starts_with(b"HTTP/1.1 ") => {
-                    let status = self
-                        .received
-                        .get(9..12)
-                        .and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+                    let status =
+                        self.received.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
                     return Said::Http(status.unwrap_or(0));
                 }
                 Err(why) => return Said::Broken(why),
@@ -144,10 +135,7 @@ impl Client {
         let mut said = Vec::new();
         while said.len() < most {
             said.push(self.next(patience));
-            if matches!(
-                said.last(),
-                Some(Said::End | Said::Reset | Said::Silence | Said::Http(_) | Said::Broken(_))
-            ) {
+            if matches!(said.last(), Some(Said::End | Said::Reset | Said::Silence | Said::Http(_) | Said::Broken(_))) {
                 break;
             }
         }
@@ -168,9 +156,7 @@ impl Client {
                 None
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => None,
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                Some(Said::Silence)
-            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Some(Said::Silence),
             Err(_) => Some(Said::Reset),
         }
     }

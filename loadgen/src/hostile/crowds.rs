@@ -47,19 +47,14 @@ fn drip(address: SocketAddr) -> Result<Finding> {
     }
     for second in 0..SECONDS {
         let started = Instant::now();
-        sockets.retain_mut(|socket| {
-            socket.write(&request[second..=second]).is_ok() && is_alive(socket)
-        });
+        sockets.retain_mut(|socket| socket.write(&request[second..=second]).is_ok() && is_alive(socket));
         // Somebody with manners comes in between.
         let asked = Instant::now();
         Client::upgrade(address, "/ws")?;
         slowest = slowest.max(asked.elapsed());
         std::thread::sleep(Duration::from_secs(1).saturating_sub(started.elapsed()));
     }
-    let left = sockets
-        .iter_mut()
-        .filter_map(|socket| is_alive(socket).then_some(()))
-        .count();
+    let left = sockets.iter_mut().filter_map(|socket| is_alive(socket).then_some(())).count();
     Ok(Finding {
         observed: json!({"refused": refused, "left_after_12_s": left, "slowest_good_upgrade_ms": slowest.as_secs_f64() * 1e3}),
         expected: "all ended within 12 s, a good upgrade always within 1 s",
@@ -69,16 +64,11 @@ fn drip(address: SocketAddr) -> Result<Finding> {
 
 /// Connections that never say a word.
 fn half_open(address: SocketAddr) -> Result<Finding> {
-    let mut clients = (0..100)
-        .map(|_| Client::connect(address))
-        .collect::<Result<Vec<_>>>()?;
+    let mut clients = (0..100).map(|_| Client::connect(address)).collect::<Result<Vec<_>>>()?;
     let started = Instant::now();
     let mut ended = 0;
     for client in &mut clients {
-        ended += usize::from(client_ends(
-            client,
-            Duration::from_secs(8).saturating_sub(started.elapsed()),
-        ));
+        ended += usize::from(client_ends(client, Duration::from_secs(8).saturating_sub(started.elapsed())));
     }
     Ok(Finding {
         observed: json!({"ended": ended, "of": 100, "after_s": started.elapsed().as_secs_f64()}),
@@ -93,11 +83,7 @@ fn reset(address: SocketAddr) -> Result<Finding> {
         let client = Client::upgrade(address, "/ws/s0usdt@trade")?;
         socket2::SockRef::from(&client.socket).set_linger(Some(Duration::ZERO))?;
     }
-    Ok(Finding {
-        observed: json!({"resets": 200}),
-        expected: "others are served as before",
-        ok: true,
-    })
+    Ok(Finding { observed: json!({"resets": 200}), expected: "others are served as before", ok: true })
 }
 
 /// The end of our side without a word: the relay must not keep its half.
@@ -118,11 +104,7 @@ fn frames_after_close(address: SocketAddr) -> Result<Finding> {
     let mut client = Client::upgrade(address, "/ws")?;
     let mut wire = Vec::new();
     frame::encode_client(&mut wire, frame::CLOSE, &1000u16.to_be_bytes());
-    frame::encode_client(
-        &mut wire,
-        frame::TEXT,
-        br#"{"method":"SUBSCRIBE","params":["s0usdt@trade"],"id":1}"#,
-    );
+    frame::encode_client(&mut wire, frame::TEXT, br#"{"method":"SUBSCRIBE","params":["s0usdt@trade"],"id":1}"#);
     client.send(&wire);
     let said = client.all(PATIENCE, 4);
     Ok(Finding {
@@ -134,18 +116,12 @@ fn frames_after_close(address: SocketAddr) -> Result<Finding> {
 
 /// 1 000 names that nobody has, through 5 connections. What they may cost upstream is for the venue to tell.
 fn invented_names(address: SocketAddr) -> Result<Finding> {
-    let mut clients = (0..5)
-        .map(|_| Client::upgrade(address, "/ws"))
-        .collect::<Result<Vec<_>>>()?;
+    let mut clients = (0..5).map(|_| Client::upgrade(address, "/ws")).collect::<Result<Vec<_>>>()?;
     let (mut accepted, mut errors, mut other) = (0, Vec::new(), Vec::new());
     for (number, client) in clients.iter_mut().enumerate() {
         for part in 0..4 {
-            let names: Vec<String> = (0..50)
-                .map(|i| format!("invented{number}x{part}x{i}usdt@trade"))
-                .collect();
-            client.send_text(
-                &json!({"method": "SUBSCRIBE", "params": names, "id": part}).to_string(),
-            );
+            let names: Vec<String> = (0..50).map(|i| format!("invented{number}x{part}x{i}usdt@trade")).collect();
+            client.send_text(&json!({"method": "SUBSCRIBE", "params": names, "id": part}).to_string());
             match client.next(PATIENCE) {
                 Said::Result => accepted += 50,
                 Said::Error(code) => errors.push(code),

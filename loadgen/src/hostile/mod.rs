@@ -32,72 +32,43 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<Outcome> {
-    let names: Vec<&str> = cases::CASES
-        .iter()
-        .map(|case| case.name)
-        .chain(crowds::CROWDS.iter().map(|crowd| crowd.0))
-        .collect();
+    let names: Vec<&str> =
+        cases::CASES.iter().map(|case| case.name).chain(crowds::CROWDS.iter().map(|crowd| crowd.0)).collect();
     if args.list {
         report(&json!(names))?;
         return Ok(Outcome::AsExpected);
     }
     for case in &args.case {
-        ensure!(
-            names.contains(&case.as_str()),
-            "there is no case '{case}'; --list prints them"
-        );
+        ensure!(names.contains(&case.as_str()), "there is no case '{case}'; --list prints them");
     }
     if let Some(source) = args.source {
         client::SOURCE.get_or_init(|| source);
     }
     let address = resolve(&args.url)?;
-    polite(address)
-        .context("the relay does not serve a client with manners, before anything was tried")?;
+    polite(address).context("the relay does not serve a client with manners, before anything was tried")?;
     let chosen = |name: &str| args.case.is_empty() || args.case.iter().any(|case| case == name);
     let mut all_ok = true;
     let mut judge = |name: &str, observed: Value, expected: String, ok: bool| {
         let served = polite(address);
         let ok = ok && served.is_ok();
         all_ok &= ok;
-        let served = served.map_or_else(
-            |error| json!(format!("{error:#}")),
-            |took| json!(took.as_secs_f64() * 1e3),
-        );
-        report(
-            &json!({"case": name, "observed": observed, "expected": expected, "served_after_ms": served, "ok": ok}),
-        )
+        let served = served.map_or_else(|error| json!(format!("{error:#}")), |took| json!(took.as_secs_f64() * 1e3));
+        report(&json!({"case": name, "observed": observed, "expected": expected, "served_after_ms": served, "ok": ok}))
     };
     for case in cases::CASES.iter().filter(|case| chosen(case.name)) {
         let (observed, ok) = match cases::run(case, address) {
-            Ok((said, ok)) => (
-                json!(said.iter().map(Said::to_string).collect::<Vec<_>>()),
-                ok,
-            ),
+            Ok((said, ok)) => (json!(said.iter().map(Said::to_string).collect::<Vec<_>>()), ok),
             Err(error) => (json!(format!("{error:#}")), false),
         };
         judge(case.name, observed, case.expect.to_string(), ok)?;
     }
     for (name, crowd) in crowds::CROWDS.iter().filter(|crowd| chosen(crowd.0)) {
         match crowd(address) {
-            Ok(finding) => judge(
-                name,
-                finding.observed,
-                finding.expected.to_owned(),
-                finding.ok,
-            )?,
-            Err(error) => judge(
-                name,
-                json!(format!("{error:#}")),
-                "to be able to try".to_owned(),
-                false,
-            )?,
+            Ok(finding) => judge(name, finding.observed, finding.expected.to_owned(), finding.ok)?,
+            Err(error) => judge(name, json!(format!("{error:#}")), "to be able to try".to_owned(), false)?,
         }
     }
-    Ok(if all_ok {
-        Outcome::AsExpected
-    } else {
-        Outcome::Wrong
-    })
+    Ok(if all_ok { Outcome::AsExpected } else { Outcome::Wrong })
 }
 
 /// How long a client with manners waits for its upgrade and one reply.
@@ -107,10 +78,6 @@ fn polite(address: SocketAddr) -> Result<Duration> {
     client.send_text(r#"{"method":"LIST_SUBSCRIPTIONS","id":1}"#);
     let said = client.next(Duration::from_secs(1));
     ensure!(said == Said::Result, "a polite request got: {said}");
-    ensure!(
-        started.elapsed() < Duration::from_secs(1),
-        "a polite request took {:?}",
-        started.elapsed()
-    );
+    ensure!(started.elapsed() < Duration::from_secs(1), "a polite request took {:?}", started.elapsed());
     Ok(started.elapsed())
 }

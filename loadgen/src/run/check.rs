@@ -35,13 +35,7 @@ pub struct Expected {
 
 impl Cursor {
     pub fn new(topic: u32) -> Self {
-        Self {
-            topic,
-            first: 0,
-            next: 0,
-            gaps: Vec::new(),
-            forgotten: 0,
-        }
+        Self { topic, first: 0, next: 0, gaps: Vec::new(), forgotten: 0 }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -73,19 +67,11 @@ impl Cursor {
             return Seen::Skipped(missed);
         }
         // Before the first one: it was overtaken by the first.
-        if seq < self.first || self.fill(seq) {
-            Seen::Reordered
-        } else {
-            Seen::Duplicate
-        }
+        if seq < self.first || self.fill(seq) { Seen::Reordered } else { Seen::Duplicate }
     }
 
     fn fill(&mut self, seq: u64) -> bool {
-        let Some(at) = self
-            .gaps
-            .iter()
-            .position(|&(from, to)| (from..to).contains(&seq))
-        else {
+        let Some(at) = self.gaps.iter().position(|&(from, to)| (from..to).contains(&seq)) else {
             return false;
         };
         let (from, to) = self.gaps.remove(at);
@@ -99,11 +85,7 @@ impl Cursor {
 
     /// Numbers missing between the first and the last one seen, leaving out those `excused` counts in a range.
     pub fn missing_between(&self, excused: impl Fn(u64, u64) -> u64) -> u64 {
-        self.gaps
-            .iter()
-            .map(|&(from, to)| to - from - excused(from, to))
-            .sum::<u64>()
-            + self.forgotten
+        self.gaps.iter().map(|&(from, to)| to - from - excused(from, to)).sum::<u64>() + self.forgotten
     }
 
     /// Expected numbers that lie before the first or after the last one seen.
@@ -130,11 +112,7 @@ mod tests {
                 Seen::Duplicate => 'd',
             })
             .collect();
-        assert_eq!(
-            (verdicts.as_str(), cursor.missing_between(|_, _| 0)),
-            (expected, missing),
-            "{seen:?}"
-        );
+        assert_eq!((verdicts.as_str(), cursor.missing_between(|_, _| 0)), (expected, missing), "{seen:?}");
     }
 
     /// Every way a sequence can go wrong has its own name, and a late event is no loss.
@@ -154,21 +132,12 @@ mod tests {
     /// The start and the end of the window count too, and what nobody got can be excused.
     #[test]
     fn window() {
-        let expected = Expected {
-            first: 10,
-            last: 19,
-        };
+        let expected = Expected { first: 10, last: 19 };
         let mut cursor = Cursor::new(0);
         assert_eq!(cursor.missing_outside(expected), 10);
         cursor.see(12);
         cursor.see(17);
-        assert_eq!(
-            (
-                cursor.missing_outside(expected),
-                cursor.missing_between(|_, _| 0)
-            ),
-            (4, 4)
-        );
+        assert_eq!((cursor.missing_outside(expected), cursor.missing_between(|_, _| 0)), (4, 4));
         assert_eq!(cursor.missing_between(|from, to| to - from), 0);
     }
 

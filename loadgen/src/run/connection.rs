@@ -61,14 +61,7 @@ impl Connection {
     }
 
     /// Takes what was read; what must be answered is appended to `reply`.
-    pub fn receive(
-        &mut self,
-        bytes: &[u8],
-        common: &Common,
-        tally: &mut Tally,
-        now_ns: u64,
-        reply: &mut Vec<u8>,
-    ) {
+    pub fn receive(&mut self, bytes: &[u8], common: &Common, tally: &mut Tally, now_ns: u64, reply: &mut Vec<u8>) {
         if self.rest.is_empty() {
             let taken = self.take(bytes, common, tally, now_ns, reply);
             self.rest.extend_from_slice(&bytes[taken..]);
@@ -81,14 +74,7 @@ impl Connection {
         }
     }
 
-    fn take(
-        &mut self,
-        bytes: &[u8],
-        common: &Common,
-        tally: &mut Tally,
-        now_ns: u64,
-        reply: &mut Vec<u8>,
-    ) -> usize {
+    fn take(&mut self, bytes: &[u8], common: &Common, tally: &mut Tally, now_ns: u64, reply: &mut Vec<u8>) -> usize {
         let mut start = 0;
         if self.phase == Phase::Upgrading {
             match handshake::check_response(bytes, &common.accept) {
@@ -143,22 +129,13 @@ impl Connection {
             frame::PONG => {}
             frame::CLOSE => {
                 if self.phase == Phase::Open {
-                    *tally
-                        .group(self.role)
-                        .closes
-                        .entry(frame::close_code(payload))
-                        .or_default() += 1;
+                    *tally.group(self.role).closes.entry(frame::close_code(payload)).or_default() += 1;
                     frame::encode_client(reply, frame::CLOSE, &payload[..payload.len().min(2)]);
                 }
                 self.phase = Phase::Done;
             }
             // The relay sends an event as one frame; anything else would surprise its clients.
-            _ => {
-                *tally
-                    .protocol_errors
-                    .entry("a data frame is fragmented or binary")
-                    .or_default() += 1
-            }
+            _ => *tally.protocol_errors.entry("a data frame is fragmented or binary").or_default() += 1,
         }
     }
 
@@ -172,14 +149,9 @@ impl Connection {
             Err(Unverified::NoMarker) => return tally.other_frames += 1,
             Err(Unverified::Corrupt) => return tally.corrupted += 1,
         };
-        let named_right =
-            name.is_none_or(|name| name == common.template.name(mark.topic).as_bytes());
-        let cursor = self
-            .cursors
-            .iter_mut()
-            .find(|cursor| cursor.topic == mark.topic);
-        let Some(cursor) = cursor.filter(|_| named_right && name.is_some() == common.combined)
-        else {
+        let named_right = name.is_none_or(|name| name == common.template.name(mark.topic).as_bytes());
+        let cursor = self.cursors.iter_mut().find(|cursor| cursor.topic == mark.topic);
+        let Some(cursor) = cursor.filter(|_| named_right && name.is_some() == common.combined) else {
             return tally.misrouted += 1;
         };
         match cursor.see(mark.seq) {
@@ -198,9 +170,7 @@ impl Connection {
     fn note_time(&mut self, tally: &mut Tally, now_ns: u64) {
         if self.last_event_ns == 0 {
             tally.all_live_ns = now_ns;
-            tally
-                .first_event
-                .saturating_record(now_ns.saturating_sub(self.opened_ns));
+            tally.first_event.saturating_record(now_ns.saturating_sub(self.opened_ns));
         } else if now_ns - self.last_event_ns > self.silence_ns_max {
             self.silence_ns_max = now_ns - self.last_event_ns;
             self.silence_ended_ns = now_ns;
@@ -224,12 +194,7 @@ mod tests {
 
     fn event(topic: u32, seq: u64) -> Vec<u8> {
         let mut event = Vec::new();
-        let mark = Mark {
-            due_ns: 5,
-            topic,
-            seq,
-            late_us: 0,
-        };
+        let mark = Mark { due_ns: 5, topic, seq, late_us: 0 };
         event::write(&mut event, Kind::Trade, "s@trade", 200, mark, 0);
         event
     }
@@ -259,15 +224,7 @@ mod tests {
             for bytes in wire.chunks(piece) {
                 connection.receive(bytes, &common(false), &mut tally, 9, &mut reply);
             }
-            assert_eq!(
-                (
-                    tally.deliveries,
-                    tally.duplicated,
-                    tally.misrouted,
-                    tally.other_frames
-                ),
-                (4, 1, 1, 1)
-            );
+            assert_eq!((tally.deliveries, tally.duplicated, tally.misrouted, tally.other_frames), (4, 1, 1, 1));
             assert_eq!(tally.group(Role::Steady).skipped, 2);
             assert_eq!(tally.group(Role::Steady).closes.get(&1013), Some(&1));
             assert_eq!(connection.phase, Phase::Done);
@@ -279,31 +236,14 @@ mod tests {
     /// A combined frame must carry the name of its event, a raw client must get no wrapper.
     #[test]
     fn wrappers() {
-        let wrap = |name: &str| {
-            [
-                br#"{"stream":""#,
-                name.as_bytes(),
-                br#"","data":"#,
-                &event(3, 1),
-                b"}",
-            ]
-            .concat()
-        };
-        for (combined, payload, misrouted) in [
-            (true, wrap("s3@trade"), 0),
-            (true, wrap("s4@trade"), 1),
-            (true, event(3, 1), 1),
-            (false, event(3, 1), 0),
-        ] {
+        let wrap = |name: &str| [br#"{"stream":""#, name.as_bytes(), br#"","data":"#, &event(3, 1), b"}"].concat();
+        for (combined, payload, misrouted) in
+            [(true, wrap("s3@trade"), 0), (true, wrap("s4@trade"), 1), (true, event(3, 1), 1), (false, event(3, 1), 0)]
+        {
             let mut tally = Tally::new(8, false).unwrap();
             let mut connection = Connection::new(Role::Steady, std::iter::once(3));
             connection.text(&payload, &common(combined), &mut tally, 9);
-            assert_eq!(
-                tally.misrouted,
-                misrouted,
-                "{}",
-                String::from_utf8_lossy(&payload)
-            );
+            assert_eq!(tally.misrouted, misrouted, "{}", String::from_utf8_lossy(&payload));
         }
     }
 
@@ -313,13 +253,7 @@ mod tests {
         let mut tally = Tally::new(1, false).unwrap();
         let mut connection = Connection::new(Role::Steady, std::iter::once(0));
         connection.phase = Phase::Upgrading;
-        connection.receive(
-            &handshake::plain("429 Too Many", "{}"),
-            &common(false),
-            &mut tally,
-            9,
-            &mut Vec::new(),
-        );
+        connection.receive(&handshake::plain("429 Too Many", "{}"), &common(false), &mut tally, 9, &mut Vec::new());
         assert_eq!(tally.refused.get("429"), Some(&1));
         assert_eq!(tally.group(Role::Steady).failed, 1);
     }

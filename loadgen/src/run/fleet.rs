@@ -69,18 +69,13 @@ impl<'a> Fleet<'a> {
         let socket = self.connect(index, role)?;
         self.poller.add(&socket, index as u64, Interest::Write)?;
         let state = Connection::new(role, topics.into_iter());
-        self.clients[index] = Some(Client {
-            socket,
-            state,
-            allowance: 0,
-        });
+        self.clients[index] = Some(Client { socket, state, allowance: 0 });
         self.pending += 1;
         Ok(())
     }
 
     fn connect(&self, index: usize, role: Role) -> Result<TcpStream> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)
-            .context("a socket (out of descriptors?)")?;
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).context("a socket (out of descriptors?)")?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
         if matches!(role, Role::Slow | Role::Stuck) {
@@ -88,18 +83,11 @@ impl<'a> Fleet<'a> {
         }
         let source = index / PER_SOURCE_MAX;
         if source > 0 && self.address.ip().is_loopback() {
-            let source = Ipv4Addr::new(
-                127,
-                0,
-                0,
-                u8::try_from(source + 1).context("too many connections")?,
-            );
+            let source = Ipv4Addr::new(127, 0, 0, u8::try_from(source + 1).context("too many connections")?);
             socket.bind(&SocketAddr::V4(SocketAddrV4::new(source, 0)).into())?;
         }
         match socket.connect(&self.address.into()) {
-            Err(error)
-                if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) =>
-            {
+            Err(error) if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {
                 Err(error).with_context(|| format!("connecting to {}", self.address))
             }
             _ => Ok(socket.into()),
@@ -124,10 +112,7 @@ impl<'a> Fleet<'a> {
         };
         if client.state.phase == Phase::Connecting {
             if event.hangup {
-                let error = client
-                    .socket
-                    .take_error()?
-                    .map_or("hung up".to_owned(), |error| error.to_string());
+                let error = client.socket.take_error()?.map_or("hung up".to_owned(), |error| error.to_string());
                 *self.tally.refused.entry(error).or_default() += 1;
                 self.drop_client(index);
                 return Ok(());
@@ -135,12 +120,9 @@ impl<'a> Fleet<'a> {
             if event.writable {
                 let (target, _) = (self.path)(index);
                 // A request is far smaller than an empty socket buffer.
-                let sent = client
-                    .socket
-                    .write(&handshake::request(&self.host, &target));
+                let sent = client.socket.write(&handshake::request(&self.host, &target));
                 client.state.phase = Phase::Upgrading;
-                self.poller
-                    .modify(&client.socket, event.token, Interest::Read)?;
+                self.poller.modify(&client.socket, event.token, Interest::Read)?;
                 if sent.is_err() {
                     self.drop_client(index);
                 }
@@ -165,9 +147,7 @@ impl<'a> Fleet<'a> {
         let limit = limit.min(self.buffer.len());
         let count = match client.socket.read(&mut self.buffer[..limit]) {
             Ok(count) => count,
-            Err(error)
-                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
-            {
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
                 return 0;
             }
             Err(_) => 0,
@@ -178,13 +158,7 @@ impl<'a> Fleet<'a> {
         }
         let upgrading = client.state.phase == Phase::Upgrading;
         let mut reply = Vec::new();
-        client.state.receive(
-            &self.buffer[..count],
-            self.common,
-            &mut self.tally,
-            now_ns(),
-            &mut reply,
-        );
+        client.state.receive(&self.buffer[..count], self.common, &mut self.tally, now_ns(), &mut reply);
         if !reply.is_empty() {
             // Replies are a few bytes; a socket that cannot take them is about to end anyway.
             let _ = client.socket.write(&reply);
@@ -193,9 +167,7 @@ impl<'a> Fleet<'a> {
             self.pending -= 1;
             if matches!(client.state.role, Role::Slow | Role::Stuck) {
                 // It reads by its own clock from now on.
-                let _ = self
-                    .poller
-                    .modify(&client.socket, index as u64, Interest::End);
+                let _ = self.poller.modify(&client.socket, index as u64, Interest::End);
             }
         }
         if client.state.phase == Phase::Done {
@@ -233,9 +205,7 @@ impl<'a> Fleet<'a> {
                 frame::encode_client(&mut wire, frame::CLOSE, &1000u16.to_be_bytes());
                 let _ = client.socket.write(&wire);
                 client.state.phase = Phase::Closing;
-                let _ = self
-                    .poller
-                    .modify(&client.socket, index as u64, Interest::Read);
+                let _ = self.poller.modify(&client.socket, index as u64, Interest::Read);
                 return;
             }
             client.state.phase = Phase::Done;
@@ -267,8 +237,6 @@ impl<'a> Fleet<'a> {
     }
 
     pub fn open_count(&self, role: Role) -> usize {
-        self.connections()
-            .filter(|connection| connection.role == role && connection.phase == Phase::Open)
-            .count()
+        self.connections().filter(|connection| connection.role == role && connection.phase == Phase::Open).count()
     }
 }

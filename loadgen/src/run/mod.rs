@@ -119,15 +119,10 @@ pub fn run(args: &Args) -> Result<Outcome> {
         args.topics > 0 && args.topics_each > 0 && args.topics_each <= args.topics,
         "--topics-each must be 1 to --topics"
     );
-    ensure!(
-        args.topics_each == 1 || args.path.contains("{names}"),
-        "--topics-each above 1 needs {{names}} in --path"
-    );
+    ensure!(args.topics_each == 1 || args.path.contains("{names}"), "--topics-each above 1 needs {{names}} in --path");
     let moving = (args.churn * STAY_S).ceil() as usize;
     let total = args.connections + moving + args.slow + args.stuck;
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile)
-        .current
-        .unwrap_or(u64::MAX);
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
     ensure!(
         total as u64 + 64 <= limit,
         "{total} connections need {} descriptors, limit {limit}: use several processes",
@@ -190,8 +185,7 @@ impl Run<'_> {
             None => None,
         };
         findings.ramp_s = ramp_s;
-        findings.live_after_ms =
-            self.fleet.tally.all_live_ns.saturating_sub(opened_ns) as f64 / 1e6;
+        findings.live_after_ms = self.fleet.tally.all_live_ns.saturating_sub(opened_ns) as f64 / 1e6;
         let (outcome, json) = verdict(self.args, &self.fleet.tally, &findings, &own, relay);
         report(&json)?;
         Ok(outcome)
@@ -203,18 +197,14 @@ impl Run<'_> {
         let deadline_ns = start_ns + clock::seconds(total as f64 / self.args.ramp) + 30 * SECOND_NS;
         let mut opened = 0;
         while opened < total || self.fleet.pending > 0 {
-            let due =
-                ((now_ns() - start_ns) as f64 / SECOND_NS as f64 * self.args.ramp) as usize + 1;
+            let due = ((now_ns() - start_ns) as f64 / SECOND_NS as f64 * self.args.ramp) as usize + 1;
             while opened < due.min(total) && self.fleet.pending < PENDING_MAX {
                 self.fleet.open(opened, self.role(opened))?;
                 opened += 1;
             }
             self.turn(now_ns() + MILLISECOND_NS)?;
             if now_ns() > deadline_ns {
-                eprintln!(
-                    "loadgen: {} connections are still not open",
-                    total - opened + self.fleet.pending
-                );
+                eprintln!("loadgen: {} connections are still not open", total - opened + self.fleet.pending);
                 break;
             }
         }
@@ -251,9 +241,7 @@ impl Run<'_> {
         }
         if self.args.slow > 0 && now >= self.next_slow_ns {
             self.next_slow_ns = now + SLOW_TICK_NS;
-            self.fleet.read_slowly(
-                (self.args.slow_rate as u64 * SLOW_TICK_NS / SECOND_NS).max(1) as usize,
-            );
+            self.fleet.read_slowly((self.args.slow_rate as u64 * SLOW_TICK_NS / SECOND_NS).max(1) as usize);
         }
         if now >= self.next_sample_ns {
             self.next_sample_ns += SECOND_NS;
@@ -261,20 +249,9 @@ impl Run<'_> {
                 watch.sample().context("the relay is gone")?;
             }
         }
-        let slow_ns = if self.args.slow > 0 {
-            self.next_slow_ns
-        } else {
-            u64::MAX
-        };
-        let next_ns = end_ns
-            .min(self.next_move_ns)
-            .min(slow_ns)
-            .min(self.next_sample_ns);
-        let sleep = if self.args.spin {
-            0
-        } else {
-            next_ns.saturating_sub(now_ns())
-        };
+        let slow_ns = if self.args.slow > 0 { self.next_slow_ns } else { u64::MAX };
+        let next_ns = end_ns.min(self.next_move_ns).min(slow_ns).min(self.next_sample_ns);
+        let sleep = if self.args.spin { 0 } else { next_ns.saturating_sub(now_ns()) };
         self.fleet.turn(Duration::from_nanos(sleep))
     }
 
@@ -289,9 +266,7 @@ impl Run<'_> {
             let tally = &self.fleet.tally;
             let steady = self.fleet.connections().filter(|c| c.role == Role::Steady);
             let behind = |cursor: &Cursor| {
-                tally.expected(cursor.topic).map_or(0, |expected| {
-                    (expected.last + 1).saturating_sub(cursor.next())
-                })
+                tally.expected(cursor.topic).map_or(0, |expected| (expected.last + 1).saturating_sub(cursor.next()))
             };
             let still = steady.flat_map(Connection::cursors).map(behind).sum();
             if still != waiting {
@@ -316,12 +291,7 @@ impl Run<'_> {
     }
 
     fn received(&self) -> u64 {
-        self.fleet
-            .tally
-            .groups
-            .iter()
-            .map(|group| group.frames)
-            .sum()
+        self.fleet.tally.groups.iter().map(|group| group.frames).sum()
     }
 }
 
@@ -332,10 +302,6 @@ fn since(start_ns: u64, before: Times, cores: &[f64]) -> Result<Own> {
         wall_s: seconds(now_ns() - start_ns),
         cpu_s: seconds(after.on_cpu_ns - before.on_cpu_ns),
         waiting_s: seconds(after.waiting_ns - before.waiting_ns),
-        cores_busy_s: cores_busy_s()?
-            .iter()
-            .zip(cores)
-            .map(|(after, before)| after - before)
-            .collect(),
+        cores_busy_s: cores_busy_s()?.iter().zip(cores).map(|(after, before)| after - before).collect(),
     })
 }

@@ -107,14 +107,10 @@ impl Tally {
         }
         self.deliveries += 1;
         self.delivered_bytes += bytes as u64;
-        self.latency
-            .saturating_record(now_ns.saturating_sub(mark.due_ns));
+        self.latency.saturating_record(now_ns.saturating_sub(mark.due_ns));
         self.late.saturating_record(u64::from(mark.late_us) * 1000);
         let seq = mark.seq;
-        let expected = self.expected[mark.topic as usize].get_or_insert(Expected {
-            first: seq,
-            last: seq,
-        });
+        let expected = self.expected[mark.topic as usize].get_or_insert(Expected { first: seq, last: seq });
         expected.first = expected.first.min(seq);
         expected.last = expected.last.max(seq);
     }
@@ -126,9 +122,7 @@ impl Tally {
     /// How many numbers of the range nobody saw; 0 unless an outage is allowed.
     pub fn unseen(&self, topic: u32, from: u64, to: u64) -> u64 {
         let Some(seen) = &self.seen else { return 0 };
-        (from..to)
-            .filter(|&seq| !seen[topic as usize].has(seq))
-            .count() as u64
+        (from..to).filter(|&seq| !seen[topic as usize].has(seq)).count() as u64
     }
 
     pub fn protocol_errors_total(&self) -> u64 {
@@ -156,17 +150,13 @@ impl Seen {
         let Some(offset) = seq.checked_sub(self.base) else {
             return false;
         };
-        self.words
-            .get((offset / 64) as usize)
-            .is_some_and(|word| word >> (offset % 64) & 1 == 1)
+        self.words.get((offset / 64) as usize).is_some_and(|word| word >> (offset % 64) & 1 == 1)
     }
 }
 
 /// The figures of a histogram of nanoseconds, in microseconds.
 pub fn quantiles_us(histogram: &Histogram<u64>) -> Value {
-    let at = |quantile: f64| {
-        (histogram.value_at_quantile(quantile) as f64 / 1000.0 * 10.0).round() / 10.0
-    };
+    let at = |quantile: f64| (histogram.value_at_quantile(quantile) as f64 / 1000.0 * 10.0).round() / 10.0;
     json!({"p50": at(0.5), "p90": at(0.9), "p99": at(0.99), "p999": at(0.999), "max": at(1.0), "count": histogram.len()})
 }
 
@@ -182,12 +172,7 @@ mod tests {
     use super::*;
 
     fn mark(seq: u64, due_ns: u64) -> Mark {
-        Mark {
-            due_ns,
-            topic: 0,
-            seq,
-            late_us: 0,
-        }
+        Mark { due_ns, topic: 0, seq, late_us: 0 }
     }
 
     /// Only what was due inside the window is counted and expected of everybody.

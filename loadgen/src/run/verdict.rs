@@ -33,28 +33,19 @@ impl Findings {
             lost: 0,
             lost_moving: 0,
             never_seen: 0,
-            open: [Role::Steady, Role::Moving, Role::Slow, Role::Stuck]
-                .map(|role| fleet.open_count(role)),
+            open: [Role::Steady, Role::Moving, Role::Slow, Role::Stuck].map(|role| fleet.open_count(role)),
             without_events: 0,
             silence_ns_max: 0,
             silence_ended_ns_last: 0,
         };
-        for connection in fleet
-            .connections()
-            .filter(|connection| connection.phase == Phase::Open)
-        {
+        for connection in fleet.connections().filter(|connection| connection.phase == Phase::Open) {
             for cursor in connection.cursors() {
-                let between =
-                    cursor.missing_between(|from, to| tally.unseen(cursor.topic, from, to));
-                let outside = tally
-                    .expected(cursor.topic)
-                    .map_or(0, |expected| cursor.missing_outside(expected));
+                let between = cursor.missing_between(|from, to| tally.unseen(cursor.topic, from, to));
+                let outside = tally.expected(cursor.topic).map_or(0, |expected| cursor.missing_outside(expected));
                 match connection.role {
                     // Skipped state is no loss; lacking the newest state is.
                     Role::Steady if args.expect_state => {
-                        let last = tally
-                            .expected(cursor.topic)
-                            .map_or(0, |expected| expected.last + 1);
+                        let last = tally.expected(cursor.topic).map_or(0, |expected| expected.last + 1);
                         findings.lost += u64::from(cursor.next() < last);
                     }
                     Role::Steady => findings.lost += between + outside,
@@ -65,30 +56,19 @@ impl Findings {
             if connection.role == Role::Steady {
                 findings.without_events += usize::from(!connection.has_events());
                 findings.silence_ns_max = findings.silence_ns_max.max(connection.silence_ns_max);
-                findings.silence_ended_ns_last = findings
-                    .silence_ended_ns_last
-                    .max(connection.silence_ended_ns);
+                findings.silence_ended_ns_last = findings.silence_ended_ns_last.max(connection.silence_ended_ns);
             }
         }
         if args.outage_allowed {
-            let nobody = |topic| {
-                tally.expected(topic).map_or(0, |expected| {
-                    tally.unseen(topic, expected.first, expected.last)
-                })
-            };
+            let nobody =
+                |topic| tally.expected(topic).map_or(0, |expected| tally.unseen(topic, expected.first, expected.last));
             findings.never_seen = (0..args.topics).map(nobody).sum();
         }
         findings
     }
 }
 
-pub fn verdict(
-    args: &Args,
-    tally: &Tally,
-    findings: &Findings,
-    own: &Own,
-    relay: Option<Value>,
-) -> (Outcome, Value) {
+pub fn verdict(args: &Args, tally: &Tally, findings: &Findings, own: &Own, relay: Option<Value>) -> (Outcome, Value) {
     let wrong = wrong(args, tally, findings);
     let invalid = invalid(args, tally, own);
     let (outcome, word) = match (wrong.is_empty(), invalid.is_empty()) {
@@ -152,10 +132,7 @@ fn wrong(args: &Args, tally: &Tally, findings: &Findings) -> Vec<String> {
     let ended = args.connections - findings.open[Role::Steady as usize];
     [
         ("lost", findings.lost),
-        (
-            "lost on connections that came and went",
-            findings.lost_moving,
-        ),
+        ("lost on connections that came and went", findings.lost_moving),
         ("duplicated", tally.duplicated),
         ("reordered", tally.reordered),
         ("corrupted", tally.corrupted),
@@ -163,15 +140,9 @@ fn wrong(args: &Args, tally: &Tally, findings: &Findings) -> Vec<String> {
         ("protocol errors", tally.protocol_errors_total()),
         ("staying connections refused", steady.failed),
         ("staying connections not open at the end", ended as u64),
-        (
-            "staying connections without an event",
-            findings.without_events as u64,
-        ),
+        ("staying connections without an event", findings.without_events as u64),
         ("moving connections refused", moving.failed),
-        (
-            "moving connections closed by the relay",
-            moving.closes.values().sum::<u64>() + moving.resets,
-        ),
+        ("moving connections closed by the relay", moving.closes.values().sum::<u64>() + moving.resets),
     ]
     .into_iter()
     .filter(|&(_, count)| count > 0)
@@ -187,23 +158,14 @@ fn invalid(args: &Args, tally: &Tally, own: &Own) -> Vec<String> {
     }
     let late_ms = tally.late.value_at_quantile(0.99) as f64 / 1e6;
     if late_ms > args.late_ms_max {
-        reasons.push(format!(
-            "the venue sent 1 % of the events {late_ms:.1} ms late or more, limit {}",
-            args.late_ms_max
-        ));
+        reasons
+            .push(format!("the venue sent 1 % of the events {late_ms:.1} ms late or more, limit {}", args.late_ms_max));
     }
     // With --spin the core is always busy; being kept from it is what counts then.
-    let busy = if args.spin {
-        own.waiting_s
-    } else {
-        own.cpu_s + own.waiting_s
-    } / own.wall_s;
+    let busy = if args.spin { own.waiting_s } else { own.cpu_s + own.waiting_s } / own.wall_s;
     let busy_max = if args.spin { 1.0 - BUSY_MAX } else { BUSY_MAX };
     if busy > busy_max {
-        reasons.push(format!(
-            "the generator was busy or waiting for its core {:.0} % of the time",
-            busy * 100.0
-        ));
+        reasons.push(format!("the generator was busy or waiting for its core {:.0} % of the time", busy * 100.0));
     }
     reasons
 }
@@ -223,16 +185,7 @@ mod tests {
         let args = Line::parse_from(["run", "--connections", "2"]).args;
         let mut tally = Tally::new(1, false).unwrap();
         (tally.start_ns, tally.end_ns) = (0, 10);
-        tally.deliver(
-            crate::event::Mark {
-                due_ns: 1,
-                topic: 0,
-                seq: 1,
-                late_us: 5,
-            },
-            1,
-            2,
-        );
+        tally.deliver(crate::event::Mark { due_ns: 1, topic: 0, seq: 1, late_us: 5 }, 1, 2);
         let mut findings = Findings {
             ramp_s: 0.0,
             live_after_ms: 0.0,
@@ -244,19 +197,11 @@ mod tests {
             silence_ns_max: 0,
             silence_ended_ns_last: 0,
         };
-        let mut own = Own {
-            wall_s: 1.0,
-            cpu_s: 0.5,
-            waiting_s: 0.1,
-            cores_busy_s: Vec::new(),
-        };
+        let mut own = Own { wall_s: 1.0, cpu_s: 0.5, waiting_s: 0.1, cores_busy_s: Vec::new() };
         change(&mut tally, &mut findings, &mut own);
         let (_, json) = verdict(&args, &tally, &findings, &own, None);
         assert_eq!(json["verdict"], word, "{json}");
-        assert!(
-            format!("{}{}", json["wrong"], json["invalid"]).contains(reason),
-            "{json}"
-        );
+        assert!(format!("{}{}", json["wrong"], json["invalid"]).contains(reason), "{json}");
     }
 
     /// Each way to fail has its word; a run that proves nothing is never called good or bad.
@@ -265,21 +210,9 @@ mod tests {
         check(|_, _, _| {}, "ok", "");
         check(|_, findings, _| findings.lost = 3, "lost", "3 lost");
         check(|tally, _, _| tally.duplicated = 1, "lost", "1 duplicated");
-        check(
-            |_, findings, _| findings.open[0] = 1,
-            "lost",
-            "1 staying connections not open",
-        );
-        check(
-            |tally, _, _| tally.deliveries = 0,
-            "invalid",
-            "nothing was delivered",
-        );
-        check(
-            |_, _, own| own.waiting_s = 0.5,
-            "invalid",
-            "waiting for its core 100 %",
-        );
+        check(|_, findings, _| findings.open[0] = 1, "lost", "1 staying connections not open");
+        check(|tally, _, _| tally.deliveries = 0, "invalid", "nothing was delivered");
+        check(|_, _, own| own.waiting_s = 0.5, "invalid", "waiting for its core 100 %");
         check(
             |tally, findings, _| {
                 findings.lost = 3;

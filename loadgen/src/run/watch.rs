@@ -83,8 +83,7 @@ impl Watch {
             .filter(|point| point.0 >= SLOPE_FROM_S)
             .map(|&(at, megabytes)| (at / 60.0, megabytes))
             .collect();
-        let memory =
-            |memory: Memory| json!({"rss_bytes": memory.rss_bytes, "pss_bytes": memory.pss_bytes});
+        let memory = |memory: Memory| json!({"rss_bytes": memory.rss_bytes, "pss_bytes": memory.pss_bytes});
         let used_us = self.used_ns as f64 / 1000.0;
         json!({
             "cpu_s": self.used_ns as f64 / SECOND_NS as f64,

@@ -29,19 +29,13 @@ pub struct Counters {
 impl Counters {
     /// A limit of 0 is none.
     pub fn new(messages_per_second_limit: usize) -> Self {
-        Self {
-            messages_per_second_limit,
-            ..Self::default()
-        }
+        Self { messages_per_second_limit, ..Self::default() }
     }
 
     /// Counts a request of a connection, and a violation if it exceeds the limit within any second.
     pub fn note_request(&mut self, recent_ns: &mut VecDeque<u64>, now_ns: u64) {
         self.requests += 1;
-        while recent_ns
-            .front()
-            .is_some_and(|&at| at + SECOND_NS <= now_ns)
-        {
+        while recent_ns.front().is_some_and(|&at| at + SECOND_NS <= now_ns) {
             recent_ns.pop_front();
         }
         recent_ns.push_back(now_ns);

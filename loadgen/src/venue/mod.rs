@@ -51,10 +51,7 @@ const LISTENER: u64 = u64::MAX;
 const TIMER: u64 = u64::MAX - 1;
 
 pub fn run(args: &Args) -> Result<Outcome> {
-    ensure!(
-        args.topics > 0 && args.topics < 1 << 24,
-        "--topics must be 1 to 16777215"
-    );
+    ensure!(args.topics > 0 && args.topics < 1 << 24, "--topics must be 1 to 16777215");
     ensure!(args.rate > 0.0, "--rate must be above 0");
     ensure!(
         args.burst_gap.is_none_or(|gap| gap > 0.0) && args.burst != Some(0),
@@ -63,28 +60,17 @@ pub fn run(args: &Args) -> Result<Outcome> {
     let listener = listen(&args.listen)?;
     let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK)?;
     let pace = match (args.burst, args.burst_gap) {
-        (Some(size), Some(gap)) => Pace::Bursts {
-            size,
-            gap_ns: clock::seconds(gap).max(1),
-        },
+        (Some(size), Some(gap)) => Pace::Bursts { size, gap_ns: clock::seconds(gap).max(1) },
         _ => Pace::Even { rate: args.rate },
     };
     let started_ns = now_ns();
     let epoch_ns = args.epoch_ns.unwrap_or(started_ns) + args.seed * 1000;
-    let schedule = Schedule {
-        epoch_ns,
-        topics: args.topics,
-        pace,
-    };
-    report(
-        &json!({"listening": listener.local_addr()?.to_string(), "epoch_ns": epoch_ns, "started_ns": started_ns}),
-    )?;
+    let schedule = Schedule { epoch_ns, topics: args.topics, pace };
+    report(&json!({"listening": listener.local_addr()?.to_string(), "epoch_ns": epoch_ns, "started_ns": started_ns}))?;
 
     let mut venue = Venue {
         args,
-        names: (0..args.topics)
-            .map(|topic| args.name.name(topic))
-            .collect(),
+        names: (0..args.topics).map(|topic| args.name.name(topic)).collect(),
         schedule,
         next_slot: schedule.first_from(started_ns),
         counters: Counters::new(args.messages_per_second),
@@ -93,18 +79,11 @@ pub fn run(args: &Args) -> Result<Outcome> {
     };
     venue.poller.add(&listener, LISTENER, Interest::Read)?;
     venue.poller.add(&timer, TIMER, Interest::Read)?;
-    let end_ns = if args.duration > 0.0 {
-        started_ns + clock::seconds(args.duration)
-    } else {
-        u64::MAX
-    };
+    let end_ns = if args.duration > 0.0 { started_ns + clock::seconds(args.duration) } else { u64::MAX };
     let mut ready = Vec::new();
     let mut buffer = vec![0; 256 * 1024];
     while now_ns() < end_ns {
-        arm(
-            &timer,
-            venue.schedule.slot(venue.next_slot).due_ns.min(end_ns),
-        )?;
+        arm(&timer, venue.schedule.slot(venue.next_slot).due_ns.min(end_ns))?;
         venue.poller.wait(&mut ready, None)?;
         for &Ready { token, .. } in &ready {
             match token {
@@ -116,26 +95,13 @@ pub fn run(args: &Args) -> Result<Outcome> {
         venue.send_due();
     }
     report(&venue.stats())?;
-    Ok(if venue.counters.violations == 0 {
-        Outcome::AsExpected
-    } else {
-        Outcome::Wrong
-    })
+    Ok(if venue.counters.violations == 0 { Outcome::AsExpected } else { Outcome::Wrong })
 }
 
 /// Sets the timer to a point of the monotonic clock; setting it also makes it unreadable until then.
 fn arm(timer: &OwnedFd, due_ns: u64) -> Result<()> {
-    let due = Timespec {
-        tv_sec: (due_ns / clock::SECOND_NS) as i64,
-        tv_nsec: (due_ns % clock::SECOND_NS) as i64,
-    };
-    let spec = Itimerspec {
-        it_interval: Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        },
-        it_value: due,
-    };
+    let due = Timespec { tv_sec: (due_ns / clock::SECOND_NS) as i64, tv_nsec: (due_ns % clock::SECOND_NS) as i64 };
+    let spec = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: due };
     rustix::time::timerfd_settime(timer, TimerfdTimerFlags::ABSTIME, &spec)?;
     Ok(())
 }
@@ -150,23 +116,14 @@ impl Venue<'_> {
             };
             socket.set_nonblocking(true)?;
             socket.set_nodelay(true)?;
-            let free = self
-                .connections
-                .iter()
-                .position(Option::is_none)
-                .unwrap_or_else(|| {
-                    self.connections.push(None);
-                    self.connections.len() - 1
-                });
+            let free = self.connections.iter().position(Option::is_none).unwrap_or_else(|| {
+                self.connections.push(None);
+                self.connections.len() - 1
+            });
             self.poller.add(&socket, free as u64, Interest::Read)?;
             let session = Session::new(self.args.topics);
-            self.connections[free] = Some(Connection {
-                socket,
-                session,
-                sent: 0,
-                writable_wanted: false,
-                ending: false,
-            });
+            self.connections[free] =
+                Some(Connection { socket, session, sent: 0, writable_wanted: false, ending: false });
         }
     }
 
@@ -176,17 +133,8 @@ impl Venue<'_> {
         };
         let next = match connection.socket.read(buffer) {
             Ok(0) => return self.connections[index] = None,
-            Ok(count) => connection.session.receive(
-                &buffer[..count],
-                &self.args.name,
-                &mut self.counters,
-                now_ns(),
-            ),
-            Err(error)
-                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
-            {
-                Next::Continue
-            }
+            Ok(count) => connection.session.receive(&buffer[..count], &self.args.name, &mut self.counters, now_ns()),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Next::Continue,
             Err(_) => return self.connections[index] = None,
         };
         if next == Next::Stats {
@@ -215,12 +163,7 @@ impl Venue<'_> {
             event.clear();
             let late_us = (now - slot.due_ns) / 1000;
             let topic = slot.topic as usize;
-            for connection in self
-                .connections
-                .iter_mut()
-                .flatten()
-                .filter(|c| c.session.topics[topic] && !c.ending)
-            {
+            for connection in self.connections.iter_mut().flatten().filter(|c| c.session.topics[topic] && !c.ending) {
                 let mark = Mark {
                     due_ns: slot.due_ns,
                     topic: slot.topic,
@@ -229,25 +172,11 @@ impl Venue<'_> {
                 };
                 let name = &self.names[topic];
                 if event.is_empty() {
-                    event::write(
-                        &mut event,
-                        self.args.kind,
-                        name,
-                        self.args.size,
-                        mark,
-                        wall_ms,
-                    );
+                    event::write(&mut event, self.args.kind, name, self.args.size, mark, wall_ms);
                 }
                 let out = &mut connection.session.out;
                 if connection.session.combined {
-                    let wrapped = [
-                        br#"{"stream":""#,
-                        name.as_bytes(),
-                        br#"","data":"#,
-                        &event,
-                        b"}",
-                    ]
-                    .concat();
+                    let wrapped = [br#"{"stream":""#, name.as_bytes(), br#"","data":"#, &event, b"}"].concat();
                     frame::encode_server(out, frame::TEXT, &wrapped);
                 } else {
                     frame::encode_server(out, frame::TEXT, &event);
@@ -292,51 +221,20 @@ impl Venue<'_> {
         }
         if connection.writable_wanted == empty {
             connection.writable_wanted = !empty;
-            let interest = if empty {
-                Interest::Read
-            } else {
-                Interest::Both
-            };
-            if self
-                .poller
-                .modify(&connection.socket, index as u64, interest)
-                .is_err()
-            {
+            let interest = if empty { Interest::Read } else { Interest::Both };
+            if self.poller.modify(&connection.socket, index as u64, interest).is_err() {
                 self.connections[index] = None;
             }
         }
     }
 
     fn stats(&self) -> Value {
-        let sessions: Vec<&Session> = self
-            .connections
-            .iter()
-            .flatten()
-            .map(|connection| &connection.session)
-            .collect();
-        let names: BTreeSet<&String> = sessions
-            .iter()
-            .flat_map(|session| session.names())
-            .collect();
-        let silent = |name: &str| {
-            self.args
-                .name
-                .topic(name)
-                .is_none_or(|topic| topic >= self.args.topics)
-        };
+        let sessions: Vec<&Session> = self.connections.iter().flatten().map(|connection| &connection.session).collect();
+        let names: BTreeSet<&String> = sessions.iter().flat_map(|session| session.names()).collect();
+        let silent = |name: &str| self.args.name.topic(name).is_none_or(|topic| topic >= self.args.topics);
         let mut stats = self.counters.to_json();
-        stats["upstreams"] = json!(
-            sessions
-                .iter()
-                .filter(|session| !session.names().is_empty())
-                .count()
-        );
-        stats["subscribed"] = json!(
-            sessions
-                .iter()
-                .map(|session| session.names().len())
-                .sum::<usize>()
-        );
+        stats["upstreams"] = json!(sessions.iter().filter(|session| !session.names().is_empty()).count());
+        stats["subscribed"] = json!(sessions.iter().map(|session| session.names().len()).sum::<usize>());
         stats["subscribed_distinct"] = json!(names.len());
         stats["subscribed_silent"] = json!(names.iter().filter(|name| silent(name)).count());
         stats

@@ -34,11 +34,7 @@ impl Schedule {
             Pace::Bursts { size, gap_ns } => index / size * gap_ns,
         };
         let topics = u64::from(self.topics);
-        Slot {
-            topic: (index % topics) as u32,
-            seq: index / topics,
-            due_ns: self.epoch_ns + after_ns,
-        }
+        Slot { topic: (index % topics) as u32, seq: index / topics, due_ns: self.epoch_ns + after_ns }
     }
 
     /// The first slot due at `now` or later.
@@ -64,27 +60,9 @@ mod tests {
     /// Slots go round the topics, evenly, and a venue that starts late starts at the slot of its time.
     #[test]
     fn even() {
-        let schedule = Schedule {
-            epoch_ns: 1_000,
-            topics: 3,
-            pace: Pace::Even { rate: 1e6 },
-        };
-        assert_eq!(
-            schedule.slot(0),
-            Slot {
-                topic: 0,
-                seq: 0,
-                due_ns: 1_000
-            }
-        );
-        assert_eq!(
-            schedule.slot(7),
-            Slot {
-                topic: 1,
-                seq: 2,
-                due_ns: 8_000
-            }
-        );
+        let schedule = Schedule { epoch_ns: 1_000, topics: 3, pace: Pace::Even { rate: 1e6 } };
+        assert_eq!(schedule.slot(0), Slot { topic: 0, seq: 0, due_ns: 1_000 });
+        assert_eq!(schedule.slot(7), Slot { topic: 1, seq: 2, due_ns: 8_000 });
         for (now, first) in [(0, 0), (1_000, 0), (1_001, 1), (8_000, 7), (8_001, 8)] {
             assert_eq!(schedule.first_from(now), first, "at {now}");
         }
@@ -93,18 +71,8 @@ mod tests {
     /// A burst is due at once, and a late start never begins inside one.
     #[test]
     fn bursts() {
-        let schedule = Schedule {
-            epoch_ns: 0,
-            topics: 1,
-            pace: Pace::Bursts {
-                size: 100,
-                gap_ns: 1_000,
-            },
-        };
-        assert_eq!(
-            (schedule.slot(99).due_ns, schedule.slot(100).due_ns),
-            (0, 1_000)
-        );
+        let schedule = Schedule { epoch_ns: 0, topics: 1, pace: Pace::Bursts { size: 100, gap_ns: 1_000 } };
+        assert_eq!((schedule.slot(99).due_ns, schedule.slot(100).due_ns), (0, 1_000));
         for (now, first) in [(0, 0), (1, 100), (1_000, 100), (1_001, 200)] {
             assert_eq!(schedule.first_from(now), first, "at {now}");
         }

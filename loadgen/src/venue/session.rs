@@ -51,13 +51,7 @@ impl Session {
         &self.names
     }
 
-    pub fn receive(
-        &mut self,
-        bytes: &[u8],
-        template: &NameTemplate,
-        counters: &mut Counters,
-        now_ns: u64,
-    ) -> Next {
+    pub fn receive(&mut self, bytes: &[u8], template: &NameTemplate, counters: &mut Counters, now_ns: u64) -> Next {
         self.received.extend_from_slice(bytes);
         if !self.upgraded {
             match self.upgrade(template, counters) {
@@ -77,12 +71,7 @@ impl Session {
                 }
             };
             let mut payload = self.received[start..][frame.payload.clone()].to_vec();
-            frame::apply_mask(
-                &mut payload,
-                frame
-                    .mask
-                    .expect("the decoder refuses unmasked frames of clients"),
-            );
+            frame::apply_mask(&mut payload, frame.mask.expect("the decoder refuses unmasked frames of clients"));
             start += frame.payload.end;
             counters.note_request(&mut self.recent_requests_ns, now_ns);
             match frame.opcode {
@@ -107,8 +96,7 @@ impl Session {
             Ok(Some(parsed)) => parsed,
             Ok(None) => return Next::Continue,
             Err(reason) => {
-                self.out =
-                    handshake::plain("400 Bad Request", &json!({ "error": reason }).to_string());
+                self.out = handshake::plain("400 Bad Request", &json!({ "error": reason }).to_string());
                 return Next::End;
             }
         };
@@ -117,13 +105,10 @@ impl Session {
             return Next::Stats;
         }
         let target = request.target.as_str();
-        let names = target
-            .strip_prefix("/ws")
-            .map(|rest| (rest.trim_start_matches('/'), false))
-            .or_else(|| {
-                let rest = target.strip_prefix("/stream")?;
-                Some((rest.strip_prefix("?streams=").unwrap_or(""), true))
-            });
+        let names = target.strip_prefix("/ws").map(|rest| (rest.trim_start_matches('/'), false)).or_else(|| {
+            let rest = target.strip_prefix("/stream")?;
+            Some((rest.strip_prefix("?streams=").unwrap_or(""), true))
+        });
         let (Some((names, combined)), Some(key)) = (names, request.key) else {
             self.out = handshake::plain("404 Not Found", "{}");
             return Next::End;
@@ -138,34 +123,18 @@ impl Session {
         Next::Continue
     }
 
-    fn request(
-        &mut self,
-        payload: &[u8],
-        template: &NameTemplate,
-        counters: &mut Counters,
-    ) -> Value {
+    fn request(&mut self, payload: &[u8], template: &NameTemplate, counters: &mut Counters) -> Value {
         let Ok(request) = serde_json::from_slice::<Value>(payload) else {
             counters.bad_requests += 1;
             return json!({"error": {"code": 3, "msg": "Invalid JSON"}});
         };
         let id = &request["id"];
-        let names: Vec<&str> = request["params"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
+        let names: Vec<&str> = request["params"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         match request["method"].as_str() {
-            Some("SUBSCRIBE") => names
-                .iter()
-                .for_each(|name| self.subscribe(name, template, counters)),
-            Some("UNSUBSCRIBE") => names
-                .iter()
-                .for_each(|name| self.unsubscribe(name, template, counters)),
+            Some("SUBSCRIBE") => names.iter().for_each(|name| self.subscribe(name, template, counters)),
+            Some("UNSUBSCRIBE") => names.iter().for_each(|name| self.unsubscribe(name, template, counters)),
             Some("LIST_SUBSCRIPTIONS") => return json!({"result": self.names, "id": id}),
-            Some("SET_PROPERTY") => {
-                self.combined = request["params"][1].as_bool().unwrap_or(self.combined)
-            }
+            Some("SET_PROPERTY") => self.combined = request["params"][1].as_bool().unwrap_or(self.combined),
             _ => {
                 counters.bad_requests += 1;
                 return json!({"error": {"code": 2, "msg": "Invalid request: unknown variant"}, "id": id});
@@ -182,25 +151,18 @@ impl Session {
         self.names.push(name.to_owned());
         counters.subscriptions_total += 1;
         // A name we have nothing for is accepted and stays silent, as at the real venues.
-        match template
-            .topic(name)
-            .and_then(|topic| self.topics.get_mut(topic as usize))
-        {
+        match template.topic(name).and_then(|topic| self.topics.get_mut(topic as usize)) {
             Some(held) => *held = true,
             None => counters.silent_subscriptions_total += 1,
         }
-        counters.streams_per_connection_max =
-            counters.streams_per_connection_max.max(self.names.len());
+        counters.streams_per_connection_max = counters.streams_per_connection_max.max(self.names.len());
     }
 
     fn unsubscribe(&mut self, name: &str, template: &NameTemplate, counters: &mut Counters) {
         let before = self.names.len();
         self.names.retain(|held| held != name);
         counters.unsubscriptions_total += (before - self.names.len()) as u64;
-        if let Some(held) = template
-            .topic(name)
-            .and_then(|topic| self.topics.get_mut(topic as usize))
-        {
+        if let Some(held) = template.topic(name).and_then(|topic| self.topics.get_mut(topic as usize)) {
             *held = false;
         }
     }
@@ -218,47 +180,26 @@ mod tests {
     use crate::clock::SECOND_NS;
 
     fn session(target: &str) -> (Session, Counters, NameTemplate) {
-        let mut opened = (
-            Session::new(3),
-            Counters::new(2),
-            NameTemplate::parse("s{t}@trade").unwrap(),
-        );
-        opened.0.receive(
-            &handshake::request("h", target),
-            &opened.2,
-            &mut opened.1,
-            0,
-        );
+        let mut opened = (Session::new(3), Counters::new(2), NameTemplate::parse("s{t}@trade").unwrap());
+        opened.0.receive(&handshake::request("h", target), &opened.2, &mut opened.1, 0);
         assert!(opened.0.out.starts_with(b"HTTP/1.1 101"));
         opened.0.out.clear();
         opened
     }
 
-    fn say(
-        session: &mut Session,
-        counters: &mut Counters,
-        template: &NameTemplate,
-        text: &str,
-        at_ns: u64,
-    ) -> String {
+    fn say(session: &mut Session, counters: &mut Counters, template: &NameTemplate, text: &str, at_ns: u64) -> String {
         let mut wire = Vec::new();
         frame::encode_client(&mut wire, frame::TEXT, text.as_bytes());
         session.receive(&wire, template, counters, at_ns);
-        let frame = frame::decode(&session.out, Sender::Server)
-            .unwrap()
-            .unwrap();
-        String::from_utf8(session.out.drain(..).collect::<Vec<u8>>()[frame.payload].to_vec())
-            .unwrap()
+        let frame = frame::decode(&session.out, Sender::Server).unwrap().unwrap();
+        String::from_utf8(session.out.drain(..).collect::<Vec<u8>>()[frame.payload].to_vec()).unwrap()
     }
 
     /// A relay can subscribe by path and by message, list, and leave again.
     #[test]
     fn dialogue() {
         let (mut session, mut counters, template) = session("/stream?streams=s1@trade");
-        assert_eq!(
-            (session.combined, &session.topics[..]),
-            (true, &[false, true, false][..])
-        );
+        assert_eq!((session.combined, &session.topics[..]), (true, &[false, true, false][..]));
         let mut ask = |text: &str| say(&mut session, &mut counters, &template, text, 0);
         let subscribe = r#"{"method":"SUBSCRIBE","params":["s2@trade","x@trade"],"id":7}"#;
         assert_eq!(ask(subscribe), r#"{"id":7,"result":null}"#);
@@ -269,13 +210,7 @@ mod tests {
         ask(r#"{"method":"UNSUBSCRIBE","params":["s1@trade"],"id":9}"#);
         assert!(ask("{").contains("Invalid JSON"));
         assert_eq!(session.topics, [false, false, true]);
-        assert_eq!(
-            (
-                counters.subscriptions_total,
-                counters.silent_subscriptions_total
-            ),
-            (3, 1)
-        );
+        assert_eq!((counters.subscriptions_total, counters.silent_subscriptions_total), (3, 1));
     }
 
     /// The limit is per rolling second: what is spread out is no violation.
@@ -283,22 +218,10 @@ mod tests {
     fn rate() {
         let (mut session, mut counters, template) = session("/ws");
         for at_ns in [0, 1, SECOND_NS, SECOND_NS + 1] {
-            say(
-                &mut session,
-                &mut counters,
-                &template,
-                r#"{"method":"LIST_SUBSCRIPTIONS","id":1}"#,
-                at_ns,
-            );
+            say(&mut session, &mut counters, &template, r#"{"method":"LIST_SUBSCRIPTIONS","id":1}"#, at_ns);
         }
         assert_eq!(counters.violations, 0);
-        say(
-            &mut session,
-            &mut counters,
-            &template,
-            r#"{"method":"LIST_SUBSCRIPTIONS","id":1}"#,
-            SECOND_NS + 2,
-        );
+        say(&mut session, &mut counters, &template, r#"{"method":"LIST_SUBSCRIPTIONS","id":1}"#, SECOND_NS + 2);
         assert_eq!((counters.violations, counters.requests), (1, 5));
     }
 }

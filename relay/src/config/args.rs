@@ -42,31 +42,16 @@ Examples:
   relay check --config relay.toml
       Say what is wrong with a file, or what it means, without running it.";
 
-pub(super) fn parse(
-    args: impl Iterator<Item = OsString>,
-    env: &dyn Fn(&str) -> Option<String>,
-) -> Result<Args, Text> {
+pub(super) fn parse(args: impl Iterator<Item = OsString>, env: &dyn Fn(&str) -> Option<String>) -> Result<Args, Text> {
     let matches = command().try_get_matches_from(args).map_err(|error| {
-        let asked_for = matches!(
-            error.kind(),
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-        );
-        Text {
-            text: error.render().to_string(),
-            exit_code: if asked_for { 0 } else { 2 },
-        }
+        let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+        Text { text: error.render().to_string(), exit_code: if asked_for { 0 } else { 2 } }
     })?;
     let (verb, matches) = match matches.subcommand() {
         Some(("check", matches)) => (Verb::Check, matches),
         _ => (Verb::Run, &matches),
     };
-    let mut args = Args {
-        verb,
-        config: None,
-        top: Vec::new(),
-        limits: Vec::new(),
-        upstreams: Vec::new(),
-    };
+    let mut args = Args { verb, config: None, top: Vec::new(), limits: Vec::new(), upstreams: Vec::new() };
     for flag in FLAGS {
         args.take(flag, matches, env);
     }
@@ -84,23 +69,14 @@ impl Args {
         }
         let typed: Vec<&String> = matches.get_many(flag.name).into_iter().flatten().collect();
         if flag.name == "upstream" {
-            let variable = variable
-                .as_deref()
-                .unwrap_or_default()
-                .split(',')
-                .map(str::trim);
+            let variable = variable.as_deref().unwrap_or_default().split(',').map(str::trim);
             self.upstreams = match typed.as_slice() {
-                [] => variable
-                    .filter(|one| !one.is_empty())
-                    .map(|one| from_variable(flag, one))
-                    .collect(),
+                [] => variable.filter(|one| !one.is_empty()).map(|one| from_variable(flag, one)).collect(),
                 typed => typed.iter().map(|one| from_flag(flag, one)).collect(),
             };
             return;
         }
-        let given = variable
-            .map(|value| from_variable(flag, &value))
-            .into_iter();
+        let given = variable.map(|value| from_variable(flag, &value)).into_iter();
         let given = given.chain(typed.into_iter().map(|value| from_flag(flag, value)));
         match flag.key.split_once('.') {
             Some((_, key)) => self.limits.extend(given.map(|given| inverted(key, given))),
@@ -111,21 +87,13 @@ impl Args {
 
 fn from_variable(flag: &Flag, value: &str) -> Given {
     let place = Place::Variable(format!("{}={value}", flag.variable()));
-    Given {
-        key: flag.key.to_owned(),
-        place,
-        value: Value::Typed(value.to_owned()),
-    }
+    Given { key: flag.key.to_owned(), place, value: Value::Typed(value.to_owned()) }
 }
 
 fn from_flag(flag: &Flag, value: &str) -> Given {
     let between = if flag.is_switch() { "=" } else { " " };
     let place = Place::Flag(format!("--{}{between}{value}", flag.name));
-    Given {
-        key: flag.key.to_owned(),
-        place,
-        value: Value::Typed(value.to_owned()),
-    }
+    Given { key: flag.key.to_owned(), place, value: Value::Typed(value.to_owned()) }
 }
 
 /// `--limit-loopback` is the opposite of `exempt_loopback`.
@@ -135,11 +103,7 @@ fn inverted(key: &str, given: Given) -> Given {
         Value::Typed(text) if text == "false" => Value::Boolean(true),
         value => value,
     };
-    Given {
-        key: key.to_owned(),
-        place: given.place,
-        value,
-    }
+    Given { key: key.to_owned(), place: given.place, value }
 }
 
 pub(super) fn command() -> Command {
@@ -176,16 +140,11 @@ fn arg(flag: &Flag) -> Arg {
         .value_name(flag.value)
         .help_heading(flag.heading)
         .help(format!("{meaning} [default: {default}]"))
-        .long_help(format!(
-            "{meaning}\n[default: {default}] [env: {variable}]{key}"
-        ));
+        .long_help(format!("{meaning}\n[default: {default}] [env: {variable}]{key}"));
     match flag.name {
         "config" => arg.value_parser(clap::value_parser!(PathBuf)),
         "upstream" => arg.action(ArgAction::Append),
-        _ if flag.is_switch() => arg
-            .num_args(0..=1)
-            .require_equals(true)
-            .default_missing_value("true"),
+        _ if flag.is_switch() => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
         _ => arg,
     }
 }
@@ -199,10 +158,7 @@ fn keys_of_the_file() -> String {
         }
         for setting in section.settings() {
             if section != SectionName::Top || FLAGS.iter().all(|flag| flag.key != setting.key) {
-                text += &format!(
-                    "  {}\n      {} [default: {}]\n",
-                    setting.key, setting.meaning, setting.default
-                );
+                text += &format!("  {}\n      {} [default: {}]\n", setting.key, setting.meaning, setting.default);
             }
         }
     }

@@ -14,8 +14,7 @@ pub struct Cidr {
 
 impl Cidr {
     pub fn parse(text: &str) -> Result<Cidr, Reason> {
-        let expected =
-            || Reason::must(r#"a network such as "10.0.0.0/8" or "fd00::/8", or an address"#);
+        let expected = || Reason::must(r#"a network such as "10.0.0.0/8" or "fd00::/8", or an address"#);
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text, None),
@@ -30,35 +29,20 @@ impl Cidr {
             None => bits_max,
         };
         if prefix_bits > bits_max {
-            return Err(Reason::must(format!(
-                "a network with a prefix from 0 to {bits_max} bits"
-            )));
+            return Err(Reason::must(format!("a network with a prefix from 0 to {bits_max} bits")));
         }
         let network = masked(address, prefix_bits);
         if network != address {
-            let near = Cidr {
-                network,
-                prefix_bits,
-            };
-            return Err(Reason::must(format!(
-                "a network without bits beyond its prefix; did you mean \"{near}\"?"
-            )));
+            let near = Cidr { network, prefix_bits };
+            return Err(Reason::must(format!("a network without bits beyond its prefix; did you mean \"{near}\"?")));
         }
-        Ok(Cidr {
-            network,
-            prefix_bits,
-        })
+        Ok(Cidr { network, prefix_bits })
     }
 
     /// Whether an address is in this network. `::ffff:a.b.c.d`, as IPv4 peers look on an IPv6 socket, counts as a.b.c.d.
     pub fn contains(&self, address: IpAddr) -> bool {
-        let address = if self.network.is_ipv4() {
-            address.to_canonical()
-        } else {
-            address
-        };
-        address.is_ipv4() == self.network.is_ipv4()
-            && masked(address, self.prefix_bits) == self.network
+        let address = if self.network.is_ipv4() { address.to_canonical() } else { address };
+        address.is_ipv4() == self.network.is_ipv4() && masked(address, self.prefix_bits) == self.network
     }
 }
 
@@ -90,11 +74,7 @@ mod tests {
     fn contains_its_addresses_only() {
         let check = |network, address: &str, expected| {
             let network = Cidr::parse(network).unwrap();
-            assert_eq!(
-                network.contains(address.parse().unwrap()),
-                expected,
-                "{network} {address}"
-            );
+            assert_eq!(network.contains(address.parse().unwrap()), expected, "{network} {address}");
         };
         check("10.0.0.0/8", "10.255.0.1", true);
         check("10.0.0.0/8", "11.0.0.1", false);
@@ -111,17 +91,8 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_network() {
-        for text in [
-            "",
-            "10.0.0.0/33",
-            "::/129",
-            "10.0.0.1/8",
-            "10.0.0.0/",
-            "10.0.0.0/+8",
-            "10.0.0/8",
-            "host/8",
-            "/8",
-        ] {
+        for text in ["", "10.0.0.0/33", "::/129", "10.0.0.1/8", "10.0.0.0/", "10.0.0.0/+8", "10.0.0/8", "host/8", "/8"]
+        {
             assert!(Cidr::parse(text).is_err(), "{text:?}");
         }
     }

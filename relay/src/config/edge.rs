@@ -31,16 +31,11 @@ pub struct Origin(String);
 
 impl Origin {
     pub fn parse(text: &str) -> Result<Origin, Reason> {
-        let expected =
-            || Reason::must(r#"an origin such as "https://app.example.com", without a path"#);
+        let expected = || Reason::must(r#"an origin such as "https://app.example.com", without a path"#);
         let (scheme, host) = text.split_once("://").ok_or_else(expected)?;
         let letter = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
         let host_letter = |c: char| c.is_ascii_graphic() && !"/?#@\\*,".contains(c);
-        if scheme.is_empty()
-            || host.is_empty()
-            || !scheme.chars().all(letter)
-            || !host.chars().all(host_letter)
-        {
+        if scheme.is_empty() || host.is_empty() || !scheme.chars().all(letter) || !host.chars().all(host_letter) {
             return Err(expected());
         }
         Ok(Origin(text.to_ascii_lowercase()))
@@ -58,22 +53,14 @@ impl Origin {
 
 pub(super) fn read(given: Vec<Given>, problems: &mut Problems) -> Edge {
     let mut section = Section::new(SectionName::Edge, Place::File, given, problems);
-    let origins = section
-        .list("origins", parsed(Origin::parse))
-        .unwrap_or_default();
+    let origins = section.list("origins", parsed(Origin::parse)).unwrap_or_default();
     let header = section.value("trusted_header", None, or_off(header_name));
     let proxy_protocol = section.value("proxy_protocol", false, switch);
-    let trusted_proxies = section
-        .list("trusted_proxies", parsed(Cidr::parse))
-        .unwrap_or_default();
+    let trusted_proxies = section.list("trusted_proxies", parsed(Cidr::parse)).unwrap_or_default();
 
     if header.is_some() && proxy_protocol {
         let text = "trusted_header and proxy_protocol exclude each other: our proxies name the client in one way";
-        section.conflict(
-            "proxy_protocol",
-            &["trusted_header"],
-            Reason::conflict(text),
-        );
+        section.conflict("proxy_protocol", &["trusted_header"], Reason::conflict(text));
     }
     let forwarded = match header {
         _ if proxy_protocol => Some(Forwarded::ProxyProtocol),
@@ -86,16 +73,11 @@ pub(super) fn read(given: Vec<Given>, problems: &mut Problems) -> Edge {
             Forwarded::Header(_) => "trusted_header",
             Forwarded::ProxyProtocol => "proxy_protocol",
         };
-        let text = format!(
-            "{cause} needs trusted_proxies, such as [\"10.0.0.0/8\"]: else anybody could claim any address"
-        );
+        let text =
+            format!("{cause} needs trusted_proxies, such as [\"10.0.0.0/8\"]: else anybody could claim any address");
         section.conflict(cause, &["trusted_proxies"], Reason::conflict(text));
     }
-    Edge {
-        origins,
-        forwarded,
-        trusted_proxies,
-    }
+    Edge { origins, forwarded, trusted_proxies }
 }
 
 fn header_name(value: &Value) -> Result<String, Reason> {
@@ -124,15 +106,7 @@ mod tests {
         check("https://", false);
         check("https://*.example.com", false);
         check("*", false);
-        assert!(
-            Origin::parse("https://App.example.com")
-                .unwrap()
-                .matches("https://app.Example.com")
-        );
-        assert!(
-            !Origin::parse("https://app.example.com")
-                .unwrap()
-                .matches("https://app.example.com:8443")
-        );
+        assert!(Origin::parse("https://App.example.com").unwrap().matches("https://app.Example.com"));
+        assert!(!Origin::parse("https://app.example.com").unwrap().matches("https://app.example.com:8443"));
     }
 }

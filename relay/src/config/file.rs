@@ -22,11 +22,7 @@ pub(super) fn parse(text: &str, problems: &mut Problems) -> File {
     for error in &errors {
         let line = error.span().map_or(1, |span| line_of(text, span.start));
         let message = error.message().replace('\n', "; ");
-        problems.at(
-            Place::Line(line),
-            "",
-            Reason::File(format!("not TOML: {message}")),
-        );
+        problems.at(Place::Line(line), "", Reason::File(format!("not TOML: {message}")));
         problems.file_unread = true;
     }
     let mut file = File::default();
@@ -56,8 +52,7 @@ impl File {
     }
 
     fn place_upstreams(&mut self, given: Given, problems: &mut Problems) {
-        let expected =
-            || Reason::must("a section for each upstream, [[upstream]] in double brackets");
+        let expected = || Reason::must("a section for each upstream, [[upstream]] in double brackets");
         match given.value {
             Value::List(items) => {
                 for item in items {
@@ -81,32 +76,23 @@ fn entries(text: &str, table: &DeTable<'_>) -> Vec<Given> {
 }
 
 fn items(text: &str, key: &str, array: &DeArray<'_>) -> Vec<Given> {
-    array
-        .iter()
-        .map(|item| given(text, key, item.span().start, item.get_ref()))
-        .collect()
+    array.iter().map(|item| given(text, key, item.span().start, item.get_ref())).collect()
 }
 
 fn given(text: &str, key: &str, offset: usize, value: &DeValue<'_>) -> Given {
     let value = match value {
         DeValue::String(string) => Value::Text(string.to_string()),
-        DeValue::Integer(integer) => {
-            match i128::from_str_radix(integer.as_str(), integer.radix()) {
-                Ok(number) => Value::Integer(number),
-                Err(_) => Value::Other(integer.to_string()),
-            }
-        }
+        DeValue::Integer(integer) => match i128::from_str_radix(integer.as_str(), integer.radix()) {
+            Ok(number) => Value::Integer(number),
+            Err(_) => Value::Other(integer.to_string()),
+        },
         DeValue::Boolean(value) => Value::Boolean(*value),
         DeValue::Array(array) => Value::List(items(text, key, array)),
         DeValue::Table(table) => Value::Table(entries(text, table)),
         DeValue::Float(float) => Value::Other(float.to_string()),
         DeValue::Datetime(date) => Value::Other(date.to_string()),
     };
-    Given {
-        key: key.to_owned(),
-        place: Place::Line(line_of(text, offset)),
-        value,
-    }
+    Given { key: key.to_owned(), place: Place::Line(line_of(text, offset)), value }
 }
 
 /// Lines count from one.

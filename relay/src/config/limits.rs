@@ -45,26 +45,14 @@ pub(super) fn read(profile: Profile, given: Vec<Given>, problems: &mut Problems)
     let mut section = Section::new(SectionName::Limits, Place::File, given, problems);
     let habits = profile.habits();
     let limits = Limits {
-        connections_per_ip: section.value(
-            "connections_per_ip",
-            habits.connections_per_ip,
-            count_or_off(1_000_000),
-        ),
+        connections_per_ip: section.value("connections_per_ip", habits.connections_per_ip, count_or_off(1_000_000)),
         subscriptions_per_connection: section.value(
             "subscriptions_per_connection",
             habits.subscriptions_per_connection,
             count(1..=SUBSCRIPTIONS_HARD_MAX),
         ),
-        messages_per_second: section.value(
-            "messages_per_second",
-            habits.messages_per_second,
-            count_or_off(100_000),
-        ),
-        ping_interval: section.value(
-            "ping_interval",
-            habits.ping_interval,
-            duration(SECOND..=DAY),
-        ),
+        messages_per_second: section.value("messages_per_second", habits.messages_per_second, count_or_off(100_000)),
+        ping_interval: section.value("ping_interval", habits.ping_interval, duration(SECOND..=DAY)),
         pong_timeout: section.value("pong_timeout", habits.pong_timeout, duration(SECOND..=DAY)),
         lifetime: section.value("lifetime", None, duration_or_off(SECOND..=30 * DAY)),
         exempt_loopback: section.value("exempt_loopback", true, switch),
@@ -84,10 +72,7 @@ pub(super) fn read(profile: Profile, given: Vec<Given>, problems: &mut Problems)
 
 fn check_together(limits: &Limits, profile: Profile, section: &mut Section<'_>) {
     if limits.pong_timeout <= limits.ping_interval {
-        let (ping, pong) = (
-            show_duration(limits.ping_interval),
-            show_duration(limits.pong_timeout),
-        );
+        let (ping, pong) = (show_duration(limits.ping_interval), show_duration(limits.pong_timeout));
         let text = format!(
             "pong_timeout ({pong}) must be longer than ping_interval ({ping}), or every client is closed; \
              profile {} sets what you leave out",

@@ -72,14 +72,10 @@ pub fn parse(
     let (file, problems) = read(&args, read_file);
     match (Config::resolve(args, file, cores, problems), verb) {
         (Ok(config), Verb::Run) => Outcome::Run(Box::new(config)),
-        (Ok(config), Verb::Check) => Outcome::Print {
-            text: format!("ok\n{}", summary::summary(&config)),
-            exit_code: 0,
-        },
-        (Err(problems), _) => Outcome::Print {
-            text: problems.to_string(),
-            exit_code: 2,
-        },
+        (Ok(config), Verb::Check) => {
+            Outcome::Print { text: format!("ok\n{}", summary::summary(&config)), exit_code: 0 }
+        }
+        (Err(problems), _) => Outcome::Print { text: problems.to_string(), exit_code: 2 },
     }
 }
 
@@ -92,11 +88,7 @@ fn read(args: &Args, read_file: &dyn Fn(&Path) -> io::Result<String>) -> (File, 
         Ok(text) => file::parse(&text, &mut problems),
         Err(error) => {
             problems.file_unread = true;
-            problems.at(
-                Place::File,
-                "",
-                Reason::File(format!("cannot be read: {error}")),
-            );
+            problems.at(Place::File, "", Reason::File(format!("cannot be read: {error}")));
             File::default()
         }
     };

@@ -1,10 +1,7 @@
 //! The word that was probably meant.
 
 /// The candidate closest to `word`, if it is close enough to be a slip of the fingers.
-pub(super) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase().replace('-', "_");
     let allowed = (word.chars().count() / 3).max(1);
     candidates
@@ -27,10 +24,7 @@ fn distance(from: &str, to: &str) -> usize {
         for column in 1..=to.len() {
             let replaced = last[column - 1] + usize::from(from[row - 1] != to[column - 1]);
             let mut best = replaced.min(last[column] + 1).min(next[column - 1] + 1);
-            let swapped = row > 1
-                && column > 1
-                && from[row - 1] == to[column - 2]
-                && from[row - 2] == to[column - 1];
+            let swapped = row > 1 && column > 1 && from[row - 1] == to[column - 2] && from[row - 2] == to[column - 1];
             if swapped {
                 best = best.min(before[column - 2] + 1);
             }

@@ -14,9 +14,7 @@ impl Pattern {
             || text.len() > NAME_BYTES_MAX
             || text.contains(|c: char| c.is_whitespace() || c.is_control())
         {
-            let expected = format!(
-                r#"a pattern such as "*@trade", up to {NAME_BYTES_MAX} bytes without spaces"#
-            );
+            let expected = format!(r#"a pattern such as "*@trade", up to {NAME_BYTES_MAX} bytes without spaces"#);
             return Err(Reason::must(expected));
         }
         Ok(Pattern(text.to_owned()))
@@ -64,11 +62,7 @@ mod tests {
     #[test]
     fn stars_stand_for_any_text() {
         let check = |pattern, name, expected| {
-            assert_eq!(
-                Pattern::parse(pattern).unwrap().matches(name),
-                expected,
-                "{pattern} {name}"
-            );
+            assert_eq!(Pattern::parse(pattern).unwrap().matches(name), expected, "{pattern} {name}");
         };
         check("*", "", true);
         check("*", "btcusdt@trade", true);
@@ -95,9 +89,7 @@ mod tests {
     fn fits(pattern: &[char], name: &[char]) -> bool {
         match (pattern, name) {
             ([], name) => name.is_empty(),
-            (['*', rest @ ..], name) => {
-                fits(rest, name) || !name.is_empty() && fits(pattern, &name[1..])
-            }
+            (['*', rest @ ..], name) => fits(rest, name) || !name.is_empty() && fits(pattern, &name[1..]),
             ([letter, rest @ ..], [first, others @ ..]) => letter == first && fits(rest, others),
             (_, []) => false,
         }

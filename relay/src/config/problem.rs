@@ -12,15 +12,9 @@ pub enum Reason {
     Must(String),
     /// Not in a closed set.
     #[error("must be one of {allowed}{}", did_you_mean(near))]
-    NotOneOf {
-        allowed: String,
-        near: Option<String>,
-    },
+    NotOneOf { allowed: String, near: Option<String> },
     #[error("unknown {what}{}", did_you_mean(near))]
-    Unknown {
-        what: &'static str,
-        near: Option<String>,
-    },
+    Unknown { what: &'static str, near: Option<String> },
     /// A key of another section.
     #[error("belongs {0}")]
     Misplaced(String),
@@ -70,10 +64,7 @@ pub(super) struct Problems {
 
 impl Problems {
     pub fn of_file(file: String) -> Problems {
-        Problems {
-            file,
-            ..Problems::default()
-        }
+        Problems { file, ..Problems::default() }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -88,20 +79,12 @@ impl Problems {
             (_, Value::Table(_)) => path,
             (_, value) => format!("{path} = {value}"),
         };
-        self.found.push(Problem {
-            place: given.place.clone(),
-            subject,
-            reason,
-        });
+        self.found.push(Problem { place: given.place.clone(), subject, reason });
     }
 
     /// A problem with a section, or with the file.
     pub fn at(&mut self, place: Place, subject: impl Into<String>, reason: Reason) {
-        self.found.push(Problem {
-            place,
-            subject: subject.into(),
-            reason,
-        });
+        self.found.push(Problem { place, subject: subject.into(), reason });
     }
 }
 

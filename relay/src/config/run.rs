@@ -70,12 +70,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 
 impl Config {
     /// Merges what was typed with the file and validates the whole.
-    pub(super) fn resolve(
-        args: Args,
-        file: File,
-        cores: usize,
-        mut problems: Problems,
-    ) -> Result<Config, Problems> {
+    pub(super) fn resolve(args: Args, file: File, cores: usize, mut problems: Problems) -> Result<Config, Problems> {
         let given = file.top.into_iter().chain(args.top).collect();
         let mut top = Section::new(SectionName::Top, Place::File, given, &mut problems);
         let listen = top.value("listen", loopback(8000), address);
@@ -85,11 +80,7 @@ impl Config {
             let text = format!("listen and admin are both {listen}; they need an address each");
             top.conflict("admin", &["listen"], Reason::conflict(text));
         }
-        let profile = top.value(
-            "profile",
-            Profile::default(),
-            choice(&Profile::ALL.map(|it| (it.name(), it))),
-        );
+        let profile = top.value("profile", Profile::default(), choice(&Profile::ALL.map(|it| (it.name(), it))));
         let config = Config {
             listen,
             admin,
@@ -98,41 +89,19 @@ impl Config {
             profile,
             strict: top.value("strict", false, switch),
             echo: top.value("echo", false, switch),
-            connections_max: top.value("connections_max", None, |value| {
-                count(1..=10_000_000)(value).map(Some)
-            }),
+            connections_max: top.value("connections_max", None, |value| count(1..=10_000_000)(value).map(Some)),
             topics_max: top.value("topics_max", 100_000, count(1..=10_000_000)),
-            log_bytes_max: top.value(
-                "log_bytes_max",
-                1 << 30,
-                size(EVENT_BYTES_KEPT as u64..=1 << 40),
-            ),
-            stale_after: top.value(
-                "stale_after",
-                10 * SECOND,
-                duration(Duration::ZERO..=24 * HOUR),
-            ),
-            flush_interval: top.value(
-                "flush_interval",
-                Duration::ZERO,
-                duration(Duration::ZERO..=SECOND),
-            ),
+            log_bytes_max: top.value("log_bytes_max", 1 << 30, size(EVENT_BYTES_KEPT as u64..=1 << 40)),
+            stale_after: top.value("stale_after", 10 * SECOND, duration(Duration::ZERO..=24 * HOUR)),
+            flush_interval: top.value("flush_interval", Duration::ZERO, duration(Duration::ZERO..=SECOND)),
             drain: top.value("drain", 5 * SECOND, duration(Duration::ZERO..=10 * MINUTE)),
             log: top.value("log", LevelFilter::INFO, choice(&LEVELS)),
             log_format: top.value("log_format", LogFormat::Text, choice(&LOG_FORMATS)),
-            limits: limits::read(
-                profile,
-                file.limits.into_iter().chain(args.limits).collect(),
-                &mut problems,
-            ),
+            limits: limits::read(profile, file.limits.into_iter().chain(args.limits).collect(), &mut problems),
             edge: edge::read(file.edge, &mut problems),
             upstreams: upstream::read(file.upstreams, args.upstreams, &mut problems),
         };
-        if problems.is_empty() {
-            Ok(config)
-        } else {
-            Err(problems)
-        }
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
     }
 }
 

@@ -16,12 +16,7 @@ pub(super) struct Section<'p> {
 
 impl<'p> Section<'p> {
     /// Takes what was given for a section, and reports the keys it does not have.
-    pub fn new(
-        name: SectionName,
-        place: Place,
-        given: Vec<Given>,
-        problems: &'p mut Problems,
-    ) -> Section<'p> {
+    pub fn new(name: SectionName, place: Place, given: Vec<Given>, problems: &'p mut Problems) -> Section<'p> {
         for one in &given {
             if !keys_of(name).any(|key| key == one.key) {
                 let reason = match home_of(&one.key) {
@@ -31,27 +26,13 @@ impl<'p> Section<'p> {
                 problems.value(name.prefix(), one, reason);
             }
         }
-        Section {
-            name,
-            place,
-            given,
-            broken: Vec::new(),
-            problems,
-        }
+        Section { name, place, given, broken: Vec::new(), problems }
     }
 
     /// The value of highest precedence that is sound, else the default. Shadowed values are checked as well:
     /// a wrong line in the file stays wrong when a flag happens to hide it.
-    pub fn value<T>(
-        &mut self,
-        key: &'static str,
-        default: T,
-        parse: impl Fn(&Value) -> Result<T, Reason>,
-    ) -> T {
-        debug_assert!(
-            keys_of(self.name).any(|known| known == key),
-            "{key} is read but not in the table of settings"
-        );
+    pub fn value<T>(&mut self, key: &'static str, default: T, parse: impl Fn(&Value) -> Result<T, Reason>) -> T {
+        debug_assert!(keys_of(self.name).any(|known| known == key), "{key} is read but not in the table of settings");
         let mut value = default;
         for one in self.given.iter().filter(|one| one.key == key) {
             match parse(&one.value) {
@@ -66,11 +47,7 @@ impl<'p> Section<'p> {
     }
 
     /// A list, its items checked one by one. `None` if it was not given.
-    pub fn list<T>(
-        &mut self,
-        key: &'static str,
-        parse: impl Fn(&Value) -> Result<T, Reason>,
-    ) -> Option<Vec<T>> {
+    pub fn list<T>(&mut self, key: &'static str, parse: impl Fn(&Value) -> Result<T, Reason>) -> Option<Vec<T>> {
         self.value(key, None, |value| match value {
             Value::List(items) => Ok(Some(items.clone())),
             _ => Err(Reason::must(r#"a list, such as ["a", "b"]"#)),
@@ -103,9 +80,7 @@ impl<'p> Section<'p> {
         }
         match keys.find_map(|key| self.given.iter().rev().find(|one| one.key == key)) {
             Some(one) => self.problems.value(self.name.prefix(), one, reason),
-            None => self
-                .problems
-                .at(self.place.clone(), path(self.name.prefix(), key), reason),
+            None => self.problems.at(self.place.clone(), path(self.name.prefix(), key), reason),
         }
         self.broken.push(key);
     }
@@ -114,19 +89,14 @@ impl<'p> Section<'p> {
     pub fn missing(&mut self, key: &'static str, needed: &str) {
         if !self.has(key) {
             let reason = Reason::conflict(format!("is missing: {needed}"));
-            self.problems
-                .at(self.place.clone(), path(self.name.prefix(), key), reason);
+            self.problems.at(self.place.clone(), path(self.name.prefix(), key), reason);
         }
     }
 
     /// Reports a key that means nothing here.
     pub fn only_for(&mut self, key: &'static str, owner: &str) {
         if self.has(key) {
-            self.conflict(
-                key,
-                &[],
-                Reason::conflict(format!("{key} is only for {owner}")),
-            );
+            self.conflict(key, &[], Reason::conflict(format!("{key} is only for {owner}")));
         }
     }
 }

@@ -13,12 +13,8 @@ pub(super) enum SectionName {
     Upstream,
 }
 
-pub(super) const SECTIONS: [SectionName; 4] = [
-    SectionName::Top,
-    SectionName::Limits,
-    SectionName::Edge,
-    SectionName::Upstream,
-];
+pub(super) const SECTIONS: [SectionName; 4] =
+    [SectionName::Top, SectionName::Limits, SectionName::Edge, SectionName::Upstream];
 
 pub(super) struct Setting {
     pub key: &'static str,
@@ -78,40 +74,26 @@ pub(super) fn keys_of(section: SectionName) -> impl Iterator<Item = &'static str
 
 /// The section that has this key.
 pub(super) fn home_of(key: &str) -> Option<SectionName> {
-    SECTIONS
-        .into_iter()
-        .find(|section| keys_of(*section).any(|known| known == key))
+    SECTIONS.into_iter().find(|section| keys_of(*section).any(|known| known == key))
 }
 
 pub(super) fn unknown_key(section: SectionName, key: &str) -> Reason {
     let sections = ["[limits]", "[edge]", "[[upstream]]"];
     let near_section = || {
-        nearest(key, ["limits", "edge", "upstream"]).map(|near| {
-            sections
-                .into_iter()
-                .find(|name| name.contains(near))
-                .unwrap_or(near)
-        })
+        nearest(key, ["limits", "edge", "upstream"])
+            .map(|near| sections.into_iter().find(|name| name.contains(near)).unwrap_or(near))
     };
     let near = match section {
         SectionName::Top => nearest(key, keys_of(section)).or_else(near_section),
         _ => nearest(key, keys_of(section)),
     };
-    Reason::Unknown {
-        what: "key",
-        near: near.map(str::to_owned),
-    }
+    Reason::Unknown { what: "key", near: near.map(str::to_owned) }
 }
 
 /// The setting behind a path such as `limits.exempt_loopback`.
 pub(super) fn setting(path: &str) -> Option<&'static Setting> {
     let (section, key) = match path.split_once('.') {
-        Some((prefix, key)) => (
-            SECTIONS
-                .into_iter()
-                .find(|section| section.prefix() == prefix)?,
-            key,
-        ),
+        Some((prefix, key)) => (SECTIONS.into_iter().find(|section| section.prefix() == prefix)?, key),
         None => (SectionName::Top, path),
     };
     section.settings().iter().find(|setting| setting.key == key)
@@ -142,20 +124,8 @@ impl Flag {
     }
 }
 
-const fn of_key(
-    heading: &'static str,
-    name: &'static str,
-    value: &'static str,
-    key: &'static str,
-) -> Flag {
-    Flag {
-        name,
-        value,
-        heading,
-        key,
-        default: "",
-        meaning: "",
-    }
+const fn of_key(heading: &'static str, name: &'static str, value: &'static str, key: &'static str) -> Flag {
+    Flag { name, value, heading, key, default: "", meaning: "" }
 }
 
 pub(super) const FLAGS: &[Flag] = &[
@@ -197,11 +167,7 @@ pub(super) const FLAGS: &[Flag] = &[
 ];
 
 const fn key(key: &'static str, default: &'static str, meaning: &'static str) -> Setting {
-    Setting {
-        key,
-        default,
-        meaning,
-    }
+    Setting { key, default, meaning }
 }
 
 #[rustfmt::skip] // A table reads best with a row to a line.

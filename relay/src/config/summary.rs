@@ -9,19 +9,13 @@ use super::value::{show_duration, show_size};
 
 pub(super) fn summary(config: &Config) -> String {
     let mut text = String::new();
-    let admin = config
-        .admin
-        .map_or("off".to_owned(), |admin| admin.to_string());
+    let admin = config.admin.map_or("off".to_owned(), |admin| admin.to_string());
     let limits = &config.limits;
-    let number =
-        |limit: Option<u32>| limit.map_or("unlimited".to_owned(), |limit| limit.to_string());
+    let number = |limit: Option<u32>| limit.map_or("unlimited".to_owned(), |limit| limit.to_string());
     let mut line = |name: &str, value: String| {
         writeln!(text, "{name:<10}{value}").expect("a String takes any text");
     };
-    line(
-        "listen",
-        format!("{}, admin {admin}, {} shards", config.listen, config.shards),
-    );
+    line("listen", format!("{}, admin {admin}, {} shards", config.listen, config.shards));
     line("profile", config.profile.name().to_owned());
     let per_client = format!(
         "connections per IP {}, subscriptions {}, messages/s {}, ping {}, pong within {}",
@@ -32,17 +26,9 @@ pub(super) fn summary(config: &Config) -> String {
         show_duration(limits.pong_timeout),
     );
     line("clients", per_client);
-    let loopback = if limits.exempt_loopback {
-        "exempt from the limits"
-    } else {
-        "limited like all"
-    };
+    let loopback = if limits.exempt_loopback { "exempt from the limits" } else { "limited like all" };
     line("loopback", loopback.to_owned());
-    let memory = format!(
-        "{} topics, logs up to {}",
-        config.topics_max,
-        show_size(config.log_bytes_max)
-    );
+    let memory = format!("{} topics, logs up to {}", config.topics_max, show_size(config.log_bytes_max));
     line("memory", memory);
     for (index, upstream) in config.upstreams.iter().enumerate() {
         line("upstream", describe(upstream, &config.upstreams[..index]));
@@ -53,10 +39,7 @@ pub(super) fn summary(config: &Config) -> String {
 fn describe(upstream: &Upstream, before: &[Upstream]) -> String {
     let source = match &upstream.source {
         Source::Sim { seed, full } => {
-            format!(
-                "seed {seed}, {} fields",
-                if *full { "full" } else { "documented" }
-            )
+            format!("seed {seed}, {} fields", if *full { "full" } else { "documented" })
         }
         Source::Stream { url, .. } => format!(
             "{url}, {} connections of {} streams, {} messages/s each",
@@ -64,12 +47,7 @@ fn describe(upstream: &Upstream, before: &[Upstream]) -> String {
         ),
     };
     let patterns: Vec<String> = upstream.streams.iter().map(Pattern::to_string).collect();
-    let mut text = format!(
-        "{} ({}): {source}; streams {}",
-        upstream.name,
-        upstream.kind(),
-        patterns.join(" ")
-    );
+    let mut text = format!("{} ({}): {source}; streams {}", upstream.name, upstream.kind(), patterns.join(" "));
     let takes_all = |other: &&Upstream| other.streams.iter().any(Pattern::is_any);
     if let Some(other) = before.iter().find(takes_all) {
         text += &format!("; note: {} comes first and takes every stream", other.name);

@@ -68,11 +68,7 @@ impl Upstream {
 
 /// Reads the list, from typed `KIND=URL`s if there are any, else from the tables of the file, else one `sim`.
 /// The tables are checked either way.
-pub(super) fn read(
-    tables: Vec<Given>,
-    typed: Vec<Given>,
-    problems: &mut Problems,
-) -> Vec<Upstream> {
+pub(super) fn read(tables: Vec<Given>, typed: Vec<Given>, problems: &mut Problems) -> Vec<Upstream> {
     let from_file = read_list(tables.into_iter().map(from_table).collect(), problems);
     let from_typed = read_list(typed.into_iter().map(from_typed).collect(), problems);
     if !from_typed.is_empty() {
@@ -81,11 +77,7 @@ pub(super) fn read(
     if !from_file.is_empty() {
         return from_file;
     }
-    let sim = Given {
-        key: "kind".to_owned(),
-        place: Place::File,
-        value: Value::Typed("sim".to_owned()),
-    };
+    let sim = Given { key: "kind".to_owned(), place: Place::File, value: Value::Typed("sim".to_owned()) };
     read_list(vec![(Place::File, vec![sim])], problems)
 }
 
@@ -112,16 +104,10 @@ fn from_typed(typed: Given) -> (Place, Vec<Given>) {
         Some((kind, url)) if !kind.contains("://") => (kind, Some(url)),
         _ => (text.as_str(), None),
     };
-    let given = [("kind", Some(kind)), ("url", url)]
-        .into_iter()
-        .filter_map(|(key, value)| {
-            let value = Value::Typed(value?.to_owned());
-            Some(Given {
-                key: key.to_owned(),
-                place: typed.place.clone(),
-                value,
-            })
-        });
+    let given = [("kind", Some(kind)), ("url", url)].into_iter().filter_map(|(key, value)| {
+        let value = Value::Typed(value?.to_owned());
+        Some(Given { key: key.to_owned(), place: typed.place.clone(), value })
+    });
     (typed.place.clone(), given.collect())
 }
 
@@ -135,33 +121,18 @@ fn read_one(mut section: Section<'_>, before: &[Upstream]) -> Option<Upstream> {
     };
     let ca_file = section.value("ca_file", None, |value| file(value).map(Some));
     let seed = section.value("seed", 1, count(0..=u64::MAX));
-    let full = section.value(
-        "fields",
-        false,
-        choice(&[("document", false), ("full", true)]),
-    );
+    let full = section.value("fields", false, choice(&[("document", false), ("full", true)]));
 
     let is_within = |domain| url.as_ref().is_some_and(|url: &Url| url.is_within(domain));
     let (bitzoom, binance) = (is_within("bitzoom.com"), is_within("binance.com"));
-    let streams = section
-        .list("streams", parsed(Pattern::parse))
-        .unwrap_or_else(|| vec![Pattern::any()]);
+    let streams = section.list("streams", parsed(Pattern::parse)).unwrap_or_else(|| vec![Pattern::any()]);
     let symbols = section.list("symbols", parsed(symbol));
-    let always = section
-        .list("always", parsed(stream_name))
-        .unwrap_or_default();
+    let always = section.list("always", parsed(stream_name)).unwrap_or_default();
     let linger = section.value("linger", 30 * SECOND, duration(Duration::ZERO..=24 * HOUR));
     let silence = section.value("silence", None, duration_or_off(SECOND..=24 * HOUR));
-    let messages_per_second = section.value(
-        "messages_per_second",
-        if binance { 5 } else { 10 },
-        count(1..=1000),
-    );
-    let streams_per_connection = section.value(
-        "streams_per_connection",
-        if bitzoom { 200 } else { 1024 },
-        count(1..=10_000),
-    );
+    let messages_per_second = section.value("messages_per_second", if binance { 5 } else { 10 }, count(1..=1000));
+    let streams_per_connection =
+        section.value("streams_per_connection", if bitzoom { 200 } else { 1024 }, count(1..=10_000));
     let connections = section.value("connections", 5, count(1..=100));
 
     match kind {
@@ -170,61 +141,34 @@ fn read_one(mut section: Section<'_>, before: &[Upstream]) -> Option<Upstream> {
             section.only_for("ca_file", "kind \"stream\"");
         }
         Some(Kind::Stream) => {
-            section.missing(
-                "url",
-                r#"kind "stream" needs one, such as "wss://stream.bitzoom.com/ws""#,
-            );
+            section.missing("url", r#"kind "stream" needs one, such as "wss://stream.bitzoom.com/ws""#);
             section.only_for("seed", "kind \"sim\"");
             section.only_for("fields", "kind \"sim\"");
         }
         None => {}
     }
     if url.as_ref().is_some_and(|url| !url.tls()) && ca_file.is_some() {
-        section.conflict(
-            "ca_file",
-            &["url"],
-            Reason::conflict("ca_file is only for a wss:// url"),
-        );
+        section.conflict("ca_file", &["url"], Reason::conflict("ca_file is only for a wss:// url"));
     }
     if streams.is_empty() {
-        section.conflict(
-            "streams",
-            &[],
-            Reason::must(r#"at least one pattern; ["*"] is every name"#),
-        );
+        section.conflict("streams", &[], Reason::must(r#"at least one pattern; ["*"] is every name"#));
     }
     if symbols.as_ref().is_some_and(Vec::is_empty) {
-        section.conflict(
-            "symbols",
-            &[],
-            Reason::must("at least one symbol; leave it out to allow any"),
-        );
+        section.conflict("symbols", &[], Reason::must("at least one symbol; leave it out to allow any"));
     }
-    if let Some(stray) = always
-        .iter()
-        .find(|name| !streams.iter().any(|pattern| pattern.matches(name)))
-    {
+    if let Some(stray) = always.iter().find(|name| !streams.iter().any(|pattern| pattern.matches(name))) {
         let text = format!("{stray:?} matches none of this upstream's `streams`");
         section.conflict("always", &["streams"], Reason::conflict(text));
     }
     let room = streams_per_connection * connections;
     if always.len() > room {
-        let text = format!(
-            "{} streams, but {connections} connections of {streams_per_connection} hold {room}",
-            always.len()
-        );
-        section.conflict(
-            "always",
-            &["streams_per_connection", "connections"],
-            Reason::conflict(text),
-        );
+        let text =
+            format!("{} streams, but {connections} connections of {streams_per_connection} hold {room}", always.len());
+        section.conflict("always", &["streams_per_connection", "connections"], Reason::conflict(text));
     }
 
     let name = section.value("name", None, |value| parsed(label)(value).map(Some));
-    if let Some(index) = before
-        .iter()
-        .position(|other| name.as_ref() == Some(&other.name))
-    {
+    if let Some(index) = before.iter().position(|other| name.as_ref() == Some(&other.name)) {
         let text = format!("must be unique; upstream {} has this name", index + 1);
         section.conflict("name", &[], Reason::conflict(text));
     }
@@ -255,10 +199,7 @@ fn default_name(source: &Source, before: &[Upstream]) -> String {
     };
     let numbered = (2..).map(|number| format!("{name}-{number}"));
     let taken = |name: &String| before.iter().any(|other| other.name == *name);
-    std::iter::once(name.clone())
-        .chain(numbered)
-        .find(|name| !taken(name))
-        .unwrap_or(name)
+    std::iter::once(name.clone()).chain(numbered).find(|name| !taken(name)).unwrap_or(name)
 }
 
 fn kind(value: &Value) -> Result<Kind, Reason> {
@@ -268,21 +209,13 @@ fn kind(value: &Value) -> Result<Kind, Reason> {
         return Ok(*kind);
     }
     if KINDS_PLANNED.contains(&text.as_str()) {
-        return Err(Reason::NotYet {
-            planned: text,
-            supported: supported(),
-        });
+        return Err(Reason::NotYet { planned: text, supported: supported() });
     }
     let near = match Url::parse(&text) {
         Ok(_) => Some(format!("stream={text}")),
-        Err(_) => {
-            nearest(&text, KINDS.iter().map(|(name, _)| *name)).map(|name| format!("{name:?}"))
-        }
+        Err(_) => nearest(&text, KINDS.iter().map(|(name, _)| *name)).map(|name| format!("{name:?}")),
     };
-    Err(Reason::NotOneOf {
-        allowed: supported(),
-        near,
-    })
+    Err(Reason::NotOneOf { allowed: supported(), near })
 }
 
 fn file(value: &Value) -> Result<PathBuf, Reason> {
@@ -299,9 +232,7 @@ fn is_name(text: &str) -> bool {
 
 fn stream_name(text: &str) -> Result<String, Reason> {
     if !is_name(text) || text.contains('*') {
-        return Err(Reason::must(
-            r#"a stream's full name, such as "btcusdt@trade""#,
-        ));
+        return Err(Reason::must(r#"a stream's full name, such as "btcusdt@trade""#));
     }
     Ok(text.to_owned())
 }
@@ -316,9 +247,7 @@ fn symbol(text: &str) -> Result<String, Reason> {
 fn label(text: &str) -> Result<String, Reason> {
     let letter = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if text.is_empty() || text.len() > 64 || !text.chars().all(letter) {
-        return Err(Reason::must(
-            "1 to 64 letters, digits, \".\", \"_\" or \"-\"",
-        ));
+        return Err(Reason::must("1 to 64 letters, digits, \".\", \"_\" or \"-\""));
     }
     Ok(text.to_owned())
 }

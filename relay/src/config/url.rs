@@ -23,9 +23,7 @@ impl Url {
             _ => return Err(expected()),
         };
         if !rest.bytes().all(|byte| byte.is_ascii_graphic()) || rest.contains('#') {
-            return Err(Reason::must(
-                "a WebSocket URL without spaces, #, or characters beyond ASCII",
-            ));
+            return Err(Reason::must("a WebSocket URL without spaces, #, or characters beyond ASCII"));
         }
         let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         if authority.contains('@') {
@@ -35,19 +33,15 @@ impl Url {
         let port = match port {
             None if tls => 443,
             None => 80,
-            Some(port) => parse_port(port)
-                .ok_or_else(|| Reason::must("a WebSocket URL with a port from 1 to 65535"))?,
+            Some(port) => {
+                parse_port(port).ok_or_else(|| Reason::must("a WebSocket URL with a port from 1 to 65535"))?
+            }
         };
         if !is_host(host) {
             return Err(expected());
         }
         let slash = if path.starts_with('/') { "" } else { "/" };
-        Ok(Url {
-            tls,
-            host: host.to_ascii_lowercase(),
-            port,
-            path: format!("{slash}{path}"),
-        })
+        Ok(Url { tls, host: host.to_ascii_lowercase(), port, path: format!("{slash}{path}") })
     }
 
     pub fn tls(&self) -> bool {
@@ -82,9 +76,7 @@ impl Url {
 
     /// Whether the host is this domain or below it.
     pub(super) fn is_within(&self, domain: &str) -> bool {
-        self.host
-            .strip_suffix(domain)
-            .is_some_and(|start| start.is_empty() || start.ends_with('.'))
+        self.host.strip_suffix(domain).is_some_and(|start| start.is_empty() || start.ends_with('.'))
     }
 }
 
@@ -130,56 +122,17 @@ mod tests {
     fn splits_what_a_connection_needs() {
         let check = |text, tls, host, port, path, authority| {
             let url = Url::parse(text).unwrap();
-            assert_eq!(
-                (url.tls(), url.host(), url.port(), url.path()),
-                (tls, host, port, path),
-                "{text}"
-            );
+            assert_eq!((url.tls(), url.host(), url.port(), url.path()), (tls, host, port, path), "{text}");
             assert_eq!(url.authority(), authority, "{text}");
         };
-        check(
-            "ws://127.0.0.1:9001/stream",
-            false,
-            "127.0.0.1",
-            9001,
-            "/stream",
-            "127.0.0.1:9001",
-        );
-        check(
-            "wss://Stream.Bitzoom.com/ws",
-            true,
-            "stream.bitzoom.com",
-            443,
-            "/ws",
-            "stream.bitzoom.com",
-        );
+        check("ws://127.0.0.1:9001/stream", false, "127.0.0.1", 9001, "/stream", "127.0.0.1:9001");
+        check("wss://Stream.Bitzoom.com/ws", true, "stream.bitzoom.com", 443, "/ws", "stream.bitzoom.com");
         check("WS://feed", false, "feed", 80, "/", "feed");
         check("ws://feed?a=b/c", false, "feed", 80, "/?a=b/c", "feed");
-        check(
-            "ws://feed:80/x?a=1:2@3",
-            false,
-            "feed",
-            80,
-            "/x?a=1:2@3",
-            "feed",
-        );
+        check("ws://feed:80/x?a=1:2@3", false, "feed", 80, "/x?a=1:2@3", "feed");
         check("wss://feed:80", true, "feed", 80, "/", "feed:80");
-        check(
-            "ws://[::1]:9001/ws",
-            false,
-            "::1",
-            9001,
-            "/ws",
-            "[::1]:9001",
-        );
-        check(
-            "wss://[2001:db8::1]",
-            true,
-            "2001:db8::1",
-            443,
-            "/",
-            "[2001:db8::1]",
-        );
+        check("ws://[::1]:9001/ws", false, "::1", 9001, "/ws", "[::1]:9001");
+        check("wss://[2001:db8::1]", true, "2001:db8::1", 443, "/", "[2001:db8::1]");
     }
 
     #[test]
@@ -217,13 +170,7 @@ mod tests {
 
     #[test]
     fn a_domain_ends_at_a_dot() {
-        let check = |url, expected| {
-            assert_eq!(
-                Url::parse(url).unwrap().is_within("binance.com"),
-                expected,
-                "{url}"
-            )
-        };
+        let check = |url, expected| assert_eq!(Url::parse(url).unwrap().is_within("binance.com"), expected, "{url}");
         check("wss://binance.com/", true);
         check("wss://stream.binance.com:9443/ws", true);
         check("wss://notbinance.com/", false);

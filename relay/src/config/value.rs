@@ -11,12 +11,7 @@ use super::problem::Reason;
 
 const HOUR_MS: u64 = 60 * 60 * 1000;
 const DURATION_UNITS: [(&str, u64); 4] = [("h", HOUR_MS), ("m", 60_000), ("s", 1000), ("ms", 1)];
-const SIZE_UNITS: [(&str, u64); 4] = [
-    ("TiB", 1 << 40),
-    ("GiB", 1 << 30),
-    ("MiB", 1 << 20),
-    ("KiB", 1 << 10),
-];
+const SIZE_UNITS: [(&str, u64); 4] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
 
 /// Any text.
 pub(super) fn text(value: &Value) -> Result<String, Reason> {
@@ -27,9 +22,7 @@ pub(super) fn text(value: &Value) -> Result<String, Reason> {
 }
 
 /// Text that `parse` understands.
-pub(super) fn parsed<T>(
-    parse: impl Fn(&str) -> Result<T, Reason>,
-) -> impl Fn(&Value) -> Result<T, Reason> {
+pub(super) fn parsed<T>(parse: impl Fn(&str) -> Result<T, Reason>) -> impl Fn(&Value) -> Result<T, Reason> {
     move |value| parse(&text(value)?)
 }
 
@@ -57,13 +50,7 @@ where
         number
             .and_then(|number| T::try_from(number).ok())
             .filter(|number| range.contains(number))
-            .ok_or_else(|| {
-                Reason::must(format!(
-                    "a number from {} to {}",
-                    range.start(),
-                    range.end()
-                ))
-            })
+            .ok_or_else(|| Reason::must(format!("a number from {} to {}", range.start(), range.end())))
     }
 }
 
@@ -72,16 +59,12 @@ pub(super) fn count_or_off(max: u32) -> impl Fn(&Value) -> Result<Option<u32>, R
     move |value| match count(0..=max)(value) {
         Ok(0) => Ok(None),
         Ok(number) => Ok(Some(number)),
-        Err(_) => Err(Reason::must(format!(
-            "a number from 1 to {max}, or 0 for no limit"
-        ))),
+        Err(_) => Err(Reason::must(format!("a number from 1 to {max}, or 0 for no limit"))),
     }
 }
 
 /// A duration within a range.
-pub(super) fn duration(
-    range: RangeInclusive<Duration>,
-) -> impl Fn(&Value) -> Result<Duration, Reason> {
+pub(super) fn duration(range: RangeInclusive<Duration>) -> impl Fn(&Value) -> Result<Duration, Reason> {
     move |value| {
         let duration = read_duration(value)?;
         if range.contains(&duration) {
@@ -93,9 +76,7 @@ pub(super) fn duration(
 }
 
 /// A duration where 0 stands for "off".
-pub(super) fn duration_or_off(
-    range: RangeInclusive<Duration>,
-) -> impl Fn(&Value) -> Result<Option<Duration>, Reason> {
+pub(super) fn duration_or_off(range: RangeInclusive<Duration>) -> impl Fn(&Value) -> Result<Option<Duration>, Reason> {
     move |value| {
         let duration = read_duration(value)?;
         if duration.is_zero() {
@@ -105,19 +86,14 @@ pub(super) fn duration_or_off(
             return Ok(Some(duration));
         }
         let (from, to) = (show_duration(*range.start()), show_duration(*range.end()));
-        Err(Reason::must(format!(
-            "a duration from {from} to {to}, or \"0s\" for off"
-        )))
+        Err(Reason::must(format!("a duration from {from} to {to}, or \"0s\" for off")))
     }
 }
 
 fn read_duration(value: &Value) -> Result<Duration, Reason> {
     let examples = r#"a duration such as "250ms", "5s", "3m" or "1h""#;
-    let unitless = |number: &dyn Display| {
-        Reason::must(format!(
-            r#"{examples}; {number} has no unit, did you mean "{number}s"?"#
-        ))
-    };
+    let unitless =
+        |number: &dyn Display| Reason::must(format!(r#"{examples}; {number} has no unit, did you mean "{number}s"?"#));
     let text = match value {
         Value::Typed(text) | Value::Text(text) => text,
         Value::Integer(number) if *number >= 0 => return Err(unitless(number)),
@@ -145,13 +121,10 @@ pub(super) fn size(range: RangeInclusive<u64>) -> impl Fn(&Value) -> Result<u64,
     move |value| {
         let bytes = match value {
             Value::Integer(number) => u64::try_from(*number).ok(),
-            Value::Typed(text) | Value::Text(text) => {
-                with_unit(text, &SIZE_UNITS).map(Scaled::total)
-            }
+            Value::Typed(text) | Value::Text(text) => with_unit(text, &SIZE_UNITS).map(Scaled::total),
             _ => None,
         };
-        let examples =
-            || Reason::must(r#"a size such as "64KiB", "16MiB" or "1GiB", or a number of bytes"#);
+        let examples = || Reason::must(r#"a size such as "64KiB", "16MiB" or "1GiB", or a number of bytes"#);
         let bytes = bytes.ok_or_else(examples)?;
         if range.contains(&bytes) {
             return Ok(bytes);
@@ -167,18 +140,12 @@ pub(super) fn show_size(bytes: u64) -> String {
 
 /// The address and port of a listener.
 pub(super) fn address(value: &Value) -> Result<SocketAddr, Reason> {
-    let expected =
-        || Reason::must(r#"an address and a port, such as "127.0.0.1:8000" or "[::]:8000""#);
-    text(value)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .ok_or_else(expected)
+    let expected = || Reason::must(r#"an address and a port, such as "127.0.0.1:8000" or "[::]:8000""#);
+    text(value).ok().and_then(|text| text.parse().ok()).ok_or_else(expected)
 }
 
 /// What `parse` reads, or `off`.
-pub(super) fn or_off<T>(
-    parse: impl Fn(&Value) -> Result<T, Reason>,
-) -> impl Fn(&Value) -> Result<Option<T>, Reason> {
+pub(super) fn or_off<T>(parse: impl Fn(&Value) -> Result<T, Reason>) -> impl Fn(&Value) -> Result<Option<T>, Reason> {
     move |value| match (value, parse(value)) {
         (Value::Typed(text) | Value::Text(text), _) if text == "off" => Ok(None),
         (_, Ok(value)) => Ok(Some(value)),
@@ -196,17 +163,13 @@ pub(super) fn choice<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&Value) ->
         }
         Err(Reason::NotOneOf {
             allowed: quoted(words.iter().map(|(word, _)| *word)),
-            near: nearest(&text, words.iter().map(|(word, _)| *word))
-                .map(|word| format!("{word:?}")),
+            near: nearest(&text, words.iter().map(|(word, _)| *word)).map(|word| format!("{word:?}")),
         })
     }
 }
 
 pub(super) fn quoted<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    words
-        .map(|word| format!("{word:?}"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    words.map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ")
 }
 
 enum Scaled {
@@ -234,9 +197,7 @@ fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<Scaled> {
 }
 
 fn show_with_unit(number: u64, units: &[(&str, u64)]) -> Option<String> {
-    let (name, factor) = units
-        .iter()
-        .find(|(_, factor)| number != 0 && number.is_multiple_of(*factor))?;
+    let (name, factor) = units.iter().find(|(_, factor)| number != 0 && number.is_multiple_of(*factor))?;
     Some(format!("{}{name}", number / factor))
 }
 

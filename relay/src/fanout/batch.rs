@@ -88,7 +88,8 @@ impl Batch {
     }
 
     pub fn is_full(&self) -> bool {
-        self.count as usize >= BATCH_FRAMES_MAX || self.raw.bytes.len().max(self.combined.bytes.len()) >= BATCH_BYTES_MAX
+        self.count as usize >= BATCH_FRAMES_MAX
+            || self.raw.bytes.len().max(self.combined.bytes.len()) >= BATCH_BYTES_MAX
     }
 
     /// Whether it was made in this form.

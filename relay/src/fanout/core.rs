@@ -236,7 +236,11 @@ impl<C> Fanout<C> {
         }
         let blocked = session.is(BLOCKED);
         let owed = session.owed(now_ms);
-        if blocked || owed.has_pong() { owed.push_pong(frame) } else { owed.push(frame) }
+        if blocked || owed.has_pong() {
+            owed.push_pong(frame)
+        } else {
+            owed.push(frame)
+        }
         self.enqueue(slot);
     }
 

@@ -12,8 +12,8 @@ use foldhash::fast::RandomState;
 use super::channel::Channel;
 use super::kind::Kind;
 use super::log::{Appender, Budget, log};
-use crate::wire::http::ip::IpKey;
 use crate::sync::Arc;
+use crate::wire::http::ip::IpKey;
 
 /// What an upstream can carry.
 #[derive(Clone, Debug)]
@@ -183,9 +183,19 @@ impl Topics {
         let id = inner.free.pop().unwrap_or(inner.entries.len() as u32);
         let (appender, log) = log(kind, self.budget.clone());
         let channel = Arc::new(Channel::new(id, name, kind, log, self.bounds.shards));
-        let entry =
-            Entry { channel: channel.clone(), upstream, shards: shard.map_or(0, |shard| 1 << shard), credit, carried: upstream.is_some(), always: shard.is_none() };
-        if id as usize == inner.entries.len() { inner.entries.push(Some(entry)) } else { inner.entries[id as usize] = Some(entry) }
+        let entry = Entry {
+            channel: channel.clone(),
+            upstream,
+            shards: shard.map_or(0, |shard| 1 << shard),
+            credit,
+            carried: upstream.is_some(),
+            always: shard.is_none(),
+        };
+        if id as usize == inner.entries.len() {
+            inner.entries.push(Some(entry))
+        } else {
+            inner.entries[id as usize] = Some(entry)
+        }
         inner.names.insert(name.into(), id);
         if let Some(upstream) = upstream {
             (self.tell)(upstream, Demand::Want { channel: channel.clone(), appender: Some(appender) });
@@ -195,7 +205,8 @@ impl Topics {
 
     fn rejoin(&self, inner: &mut Inner, id: u32, client: Option<IpKey>, shard: usize) -> Result<Arc<Channel>, Refused> {
         let entry = inner.entries[id as usize].as_ref().expect("a named entry exists");
-        let (channel, upstream, carried, idle) = (entry.channel.clone(), entry.upstream, entry.carried, entry.shards == 0);
+        let (channel, upstream, carried, idle) =
+            (entry.channel.clone(), entry.upstream, entry.carried, entry.shards == 0);
         let mut credit = None;
         if upstream.is_some() && !carried {
             credit = inner.take_slot(&channel.name, upstream, client, self.bounds.unproven_per_client)?;
@@ -362,7 +373,12 @@ mod tests {
     }
 
     fn id(topics: &Topics, name: &str, client: u8) -> Result<u32, Refused> {
-        let wanted = Wanted { name, kind: Kind::Event, dead: false, client: Some(IpKey::from(std::net::IpAddr::from([10, 0, 0, client]))) };
+        let wanted = Wanted {
+            name,
+            kind: Kind::Event,
+            dead: false,
+            client: Some(IpKey::from(std::net::IpAddr::from([10, 0, 0, client]))),
+        };
         topics.subscribe(wanted, 0).map(|channel| channel.id)
     }
 

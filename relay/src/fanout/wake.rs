@@ -33,10 +33,7 @@ pub struct Interest(AtomicU64);
 
 impl Doorbell {
     pub fn new() -> Self {
-        Self {
-            channels: SegQueue::new(),
-            is_rung: AtomicBool::new(false),
-        }
+        Self { channels: SegQueue::new(), is_rung: AtomicBool::new(false) }
     }
 
     /// Publisher, after the append: queues the channel unless it is queued already. Whether it did.

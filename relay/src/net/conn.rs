@@ -88,7 +88,8 @@ pub fn slot_of(key: u64) -> (Slot, u32) {
 }
 
 /// What an established client is waited for.
-pub const INTEREST: epoll::EventFlags = epoll::EventFlags::IN.union(epoll::EventFlags::RDHUP).union(epoll::EventFlags::ET);
+pub const INTEREST: epoll::EventFlags =
+    epoll::EventFlags::IN.union(epoll::EventFlags::RDHUP).union(epoll::EventFlags::ET);
 
 /// Writes to sockets.
 pub struct Edge<'a> {
@@ -165,6 +166,10 @@ mod tests {
     /// What an idle client costs in the slab; the whole promise is checked by a measurement.
     #[test]
     fn a_connection_is_small() {
-        assert!(size_of::<crate::fanout::session::Session<Conn>>() <= 160, "{}", size_of::<crate::fanout::session::Session<Conn>>());
+        assert!(
+            size_of::<crate::fanout::session::Session<Conn>>() <= 160,
+            "{}",
+            size_of::<crate::fanout::session::Session<Conn>>()
+        );
     }
 }

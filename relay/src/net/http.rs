@@ -144,7 +144,10 @@ impl Http {
         };
         let Url { entry, combined, notices } = match entry {
             Ok(Url { entry: Entry::NotStream, .. }) => {
-                return text(StatusCode::NOT_FOUND, "Nothing is here. WebSocket: /ws, /ws/<stream>/<stream>, /stream?streams=<stream>/<stream>\n");
+                return text(
+                    StatusCode::NOT_FOUND,
+                    "Nothing is here. WebSocket: /ws, /ws/<stream>/<stream>, /stream?streams=<stream>/<stream>\n",
+                );
             }
             Ok(url) => url,
             Err(error) => {
@@ -182,7 +185,10 @@ impl Http {
         }
         if dialect == Dialect::Stream && !ticket.take_place() {
             self.counters().refused_ip.one();
-            return close_after(json(StatusCode::TOO_MANY_REQUESTS, r#"{"code":429,"msg":"Too many connections from this address"}"#));
+            return close_after(json(
+                StatusCode::TOO_MANY_REQUESTS,
+                r#"{"code":429,"msg":"Too many connections from this address"}"#,
+            ));
         }
         let open = move |fd, early| Opening { fd, ticket, dialect, combined, notices, names, bad, early };
         let upgraded = hyper::upgrade::on(&mut request);
@@ -233,11 +239,7 @@ impl Http {
 }
 
 /// Waits until hyper let the socket go, then gives it to the shard as plain data.
-async fn take_back(
-    http: Rc<Http>,
-    upgraded: hyper::upgrade::OnUpgrade,
-    open: impl FnOnce(OwnedFd, Bytes) -> Opening,
-) {
+async fn take_back(http: Rc<Http>, upgraded: hyper::upgrade::OnUpgrade, open: impl FnOnce(OwnedFd, Bytes) -> Opening) {
     // The client left before the answer was written: the ticket goes with the closure.
     let Ok(upgraded) = upgraded.await else { return };
     let Ok(parts) = upgraded.downcast::<TokioIo<tokio::net::TcpStream>>() else {

@@ -85,8 +85,7 @@ impl Ingest {
             Demand::Want { channel, appender } => {
                 let id = channel.id;
                 if let Some(appender) = appender {
-                    let entry =
-                        Entry { channel: channel.clone(), appender, proven: false, fresh: true, lost_ns: None };
+                    let entry = Entry { channel: channel.clone(), appender, proven: false, fresh: true, lost_ns: None };
                     self.names.insert(channel.name.clone(), id);
                     self.entries.insert(id, entry);
                 }
@@ -113,9 +112,8 @@ impl Ingest {
             self.shared.topics.prove(id);
         }
         let counters = &self.shared.metrics.upstreams[self.upstream].counters;
-        let unchanged = std::mem::take(&mut entry.fresh)
-            && entry.channel.kind != Kind::Event
-            && entry.appender.newest_is(payload);
+        let unchanged =
+            std::mem::take(&mut entry.fresh) && entry.channel.kind != Kind::Event && entry.appender.newest_is(payload);
         if entry.lost_ns.take().is_some() {
             entry.channel.set_condition(StreamState::Live);
         } else if unchanged {

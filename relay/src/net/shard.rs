@@ -23,7 +23,9 @@ use crate::fanout::channel::Channel;
 use crate::fanout::core::Fanout;
 use crate::fanout::slab::Slot;
 use crate::fanout::topics::Wanted;
-use crate::limits::{CLIENT_MESSAGE_BYTES_MAX, ECHO_MESSAGE_BYTES_MAX, EVENTS_PER_WAIT, READ_BUFFER_BYTES, TURN_WRITES_MAX};
+use crate::limits::{
+    CLIENT_MESSAGE_BYTES_MAX, ECHO_MESSAGE_BYTES_MAX, EVENTS_PER_WAIT, READ_BUFFER_BYTES, TURN_WRITES_MAX,
+};
 use crate::metrics::Stages;
 use crate::wire::close::CloseReason;
 use crate::wire::stream::name::Name;

@@ -149,7 +149,11 @@ impl Shard {
         let places = self.fanout.places();
         let total = (until - from).max(1);
         let passed = (self.tick - from).min(total);
-        let to = if self.tick >= until { places } else { (u64::from(places) * u64::from(passed) / u64::from(total)) as Slot };
+        let to = if self.tick >= until {
+            places
+        } else {
+            (u64::from(places) * u64::from(passed) / u64::from(total)) as Slot
+        };
         for slot in next..to {
             match self.fanout.session(slot).map(|session| session.conn.stage) {
                 Some(Stage::Open) => self.close(slot, CloseReason::Restart),

@@ -118,7 +118,12 @@ impl Ingest {
             FeedEvent::Backoff { conn, ms } => tracing::debug!(upstream = name, conn, ms, "waiting to connect again"),
             FeedEvent::Governed { .. } => self.counters().governed.one(),
             FeedEvent::Learned { conn, streams } => {
-                tracing::warn!(upstream = name, conn, streams, "the venue takes fewer streams per connection than configured");
+                tracing::warn!(
+                    upstream = name,
+                    conn,
+                    streams,
+                    "the venue takes fewer streams per connection than configured"
+                );
             }
             FeedEvent::Dropped { reason } => self.dropped(reason),
             FeedEvent::TopicLive(_) => {}
@@ -135,7 +140,11 @@ impl Ingest {
                 self.gave_up(id);
             }
             FeedEvent::NoRoom(id) => {
-                tracing::warn!(upstream = name, stream = self.channel_name(id), "no room at the venue, the stream waits");
+                tracing::warn!(
+                    upstream = name,
+                    stream = self.channel_name(id),
+                    "no room at the venue, the stream waits"
+                );
             }
         }
     }

@@ -20,10 +20,7 @@ pub struct Decimal {
 
 impl Decimal {
     pub const fn new(units: i128, scale: u32) -> Decimal {
-        assert!(
-            scale as usize <= DECIMAL_DIGITS_MAX,
-            "a scale has at most DECIMAL_DIGITS_MAX digits"
-        );
+        assert!(scale as usize <= DECIMAL_DIGITS_MAX, "a scale has at most DECIMAL_DIGITS_MAX digits");
         Decimal { units, scale }
     }
 
@@ -45,10 +42,7 @@ impl Decimal {
             }
             units = units * 10 + i128::from(digit - b'0');
         }
-        Some(Decimal {
-            units: if negative { -units } else { units },
-            scale: fraction.len() as u32,
-        })
+        Some(Decimal { units: if negative { -units } else { units }, scale: fraction.len() as u32 })
     }
 
     pub const fn units(self) -> i128 {
@@ -79,10 +73,7 @@ impl Decimal {
     /// The sum, at the larger scale of the two.
     pub fn checked_add(self, other: Decimal) -> Option<Decimal> {
         let scale = self.scale.max(other.scale);
-        let units = self
-            .at_scale(scale)?
-            .units
-            .checked_add(other.at_scale(scale)?.units)?;
+        let units = self.at_scale(scale)?.units.checked_add(other.at_scale(scale)?.units)?;
         Some(Decimal { units, scale })
     }
 
@@ -92,10 +83,7 @@ impl Decimal {
         if scale as usize > DECIMAL_DIGITS_MAX {
             return None;
         }
-        Some(Decimal {
-            units: self.units.checked_mul(other.units)?,
-            scale,
-        })
+        Some(Decimal { units: self.units.checked_mul(other.units)?, scale })
     }
 
     /// The quotient with `scale` fractional digits, halves to even.
@@ -105,22 +93,11 @@ impl Decimal {
         }
         let raise = scale + other.scale;
         let (numerator, denominator) = if raise >= self.scale {
-            (
-                self.units.checked_mul(checked_power(raise - self.scale)?)?,
-                other.units,
-            )
+            (self.units.checked_mul(checked_power(raise - self.scale)?)?, other.units)
         } else {
-            (
-                self.units,
-                other
-                    .units
-                    .checked_mul(checked_power(self.scale - raise)?)?,
-            )
+            (self.units, other.units.checked_mul(checked_power(self.scale - raise)?)?)
         };
-        Some(Decimal {
-            units: divide_half_even(numerator, denominator),
-            scale,
-        })
+        Some(Decimal { units: divide_half_even(numerator, denominator), scale })
     }
 
     pub fn write(self, out: &mut Vec<u8>) {
@@ -186,25 +163,13 @@ pub fn write_scaled(out: &mut Vec<u8>, units: i128, scale: u32) {
     let mut rest = units.unsigned_abs();
     let mut written = 0;
     while rest > u128::from(u64::MAX) {
-        put_digit(
-            &mut text,
-            &mut start,
-            (rest % 10) as u8,
-            &mut written,
-            scale,
-        );
+        put_digit(&mut text, &mut start, (rest % 10) as u8, &mut written, scale);
         rest /= 10;
     }
     // Nearly every number fits 64 bits, where division is several times cheaper.
     let mut rest = rest as u64;
     while rest > 0 || written <= scale {
-        put_digit(
-            &mut text,
-            &mut start,
-            (rest % 10) as u8,
-            &mut written,
-            scale,
-        );
+        put_digit(&mut text, &mut start, (rest % 10) as u8, &mut written, scale);
         rest /= 10;
     }
     if units < 0 {
@@ -248,16 +213,7 @@ mod tests {
     /// What is read is written back unchanged, trailing zeros included.
     #[test]
     fn text_survives() {
-        for text in [
-            "0",
-            "0.00",
-            "1",
-            "-1",
-            "50000.00",
-            "0.00100000",
-            "-0.005",
-            "12345678901234567890.123456789",
-        ] {
+        for text in ["0", "0.00", "1", "-1", "50000.00", "0.00100000", "-0.005", "12345678901234567890.123456789"] {
             assert_eq!(decimal(text).to_string(), text);
         }
         let widest = "9".repeat(DECIMAL_DIGITS_MAX);
@@ -270,10 +226,7 @@ mod tests {
     #[test]
     fn strangers_are_refused() {
         let overlong = "1".repeat(DECIMAL_DIGITS_MAX + 1);
-        for text in [
-            "", "-", ".", ".5", "5.", "1e5", "+1", " 1", "1 ", "1_000", "1.2.3", "٣", "--1",
-            &overlong,
-        ] {
+        for text in ["", "-", ".", ".5", "5.", "1e5", "+1", " 1", "1 ", "1_000", "1.2.3", "٣", "--1", &overlong] {
             assert!(Decimal::parse(text).is_none(), "{text:?}");
         }
     }
@@ -281,33 +234,13 @@ mod tests {
     /// Sums keep the larger scale, products add scales, quotients round halves to even.
     #[test]
     fn arithmetic() {
-        let sums = [
-            ("1.5", "2.25", "3.75"),
-            ("0.10", "-0.1", "0.00"),
-            ("99.995", "0.005", "100.000"),
-        ];
+        let sums = [("1.5", "2.25", "3.75"), ("0.10", "-0.1", "0.00"), ("99.995", "0.005", "100.000")];
         for (left, right, expected) in sums {
-            assert_eq!(
-                decimal(left)
-                    .checked_add(decimal(right))
-                    .unwrap()
-                    .to_string(),
-                expected
-            );
+            assert_eq!(decimal(left).checked_add(decimal(right)).unwrap().to_string(), expected);
         }
-        let products = [
-            ("101.00", "2", "202.00"),
-            ("99.50", "0.5", "49.750"),
-            ("-0.1", "0.1", "-0.01"),
-        ];
+        let products = [("101.00", "2", "202.00"), ("99.50", "0.5", "49.750"), ("-0.1", "0.1", "-0.01")];
         for (left, right, expected) in products {
-            assert_eq!(
-                decimal(left)
-                    .checked_mul(decimal(right))
-                    .unwrap()
-                    .to_string(),
-                expected
-            );
+            assert_eq!(decimal(left).checked_mul(decimal(right)).unwrap().to_string(), expected);
         }
         let quotients = [
             ("1", "3", 3, "0.333"),
@@ -332,9 +265,7 @@ mod tests {
     /// Order is that of the value, whatever the scales.
     #[test]
     fn order() {
-        let rising = [
-            "-10", "-1.5", "-0.001", "0", "0.001", "0.01", "1.000", "1.001", "20",
-        ];
+        let rising = ["-10", "-1.5", "-0.001", "0", "0.001", "0.01", "1.000", "1.001", "20"];
         for pair in rising.windows(2) {
             assert!(decimal(pair[0]) < decimal(pair[1]), "{pair:?}");
         }

@@ -15,22 +15,14 @@ pub struct Governor {
 
 impl Governor {
     pub fn new(count_max: usize, window_ms: u64) -> Self {
-        Self {
-            count_max: count_max.max(1),
-            window_ms,
-            taken: VecDeque::new(),
-        }
+        Self { count_max: count_max.max(1), window_ms, taken: VecDeque::new() }
     }
 
     /// The earliest moment at which one more may happen while `reserve` others still could: now or later.
     ///
     /// A reserve that would leave nothing is ignored: a limit of one per second must not stop everything.
     pub fn free_at(&self, now: u64, reserve: usize) -> u64 {
-        let usable = if reserve < self.count_max {
-            self.count_max - reserve
-        } else {
-            self.count_max
-        };
+        let usable = if reserve < self.count_max { self.count_max - reserve } else { self.count_max };
         match self.taken.len().checked_sub(usable) {
             // The one that has to leave the window, so that fewer than `usable` remain.
             Some(index) => (self.taken[index] + self.window_ms).max(now),
@@ -77,11 +69,7 @@ mod tests {
             for &at in taken {
                 governor.take(at);
             }
-            assert_eq!(
-                governor.free_at(now, reserve),
-                expected,
-                "{limit} {reserve} {taken:?} {now}"
-            );
+            assert_eq!(governor.free_at(now, reserve), expected, "{limit} {reserve} {taken:?} {now}");
         }
     }
 
@@ -96,10 +84,7 @@ mod tests {
             }
         }
         for (index, &first) in sent.iter().enumerate() {
-            let within = sent[index..]
-                .iter()
-                .take_while(|&&at| at < first + 1_000)
-                .count();
+            let within = sent[index..].iter().take_while(|&&at| at < first + 1_000).count();
             assert!(within <= 9, "{within} messages within a second of {first}");
         }
         assert!(sent.len() >= 85, "the limit is also used: {}", sent.len());

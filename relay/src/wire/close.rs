@@ -110,35 +110,21 @@ mod tests {
     #[test]
     fn the_table_is_complete_and_fits_a_close_frame() {
         for (index, reason) in CloseReason::ALL.into_iter().enumerate() {
-            assert_eq!(
-                reason as usize, index,
-                "ALL follows the declaration, so that a reason is an index"
-            );
+            assert_eq!(reason as usize, index, "ALL follows the declaration, so that a reason is an index");
             assert!(reason.text().len() <= 123, "{reason:?}");
             assert!(
-                reason
-                    .name()
-                    .bytes()
-                    .all(|byte| byte == b'_' || byte.is_ascii_lowercase() || byte.is_ascii_digit())
+                reason.name().bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase() || byte.is_ascii_digit())
             );
-            assert!(
-                matches!(reason.code(), 1000..=1002 | 1007..=1009 | 1011..=1013),
-                "{reason:?}"
-            );
+            assert!(matches!(reason.code(), 1000..=1002 | 1007..=1009 | 1011..=1013), "{reason:?}");
         }
         let mut names = CloseReason::ALL.map(CloseReason::name);
         names.sort_unstable();
-        assert!(
-            names.windows(2).all(|pair| pair[0] != pair[1]),
-            "two reasons share a label"
-        );
+        assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "two reasons share a label");
     }
 
     #[test]
     fn documented_texts_are_the_venues() {
-        let check = |reason: CloseReason, code, text| {
-            assert_eq!((reason.code(), reason.text()), (code, text))
-        };
+        let check = |reason: CloseReason, code, text| assert_eq!((reason.code(), reason.text()), (code, text));
         check(CloseReason::RateLimited, 1008, "Too many requests");
         check(CloseReason::TooManySubscriptions, 1008, "Invalid request");
         check(CloseReason::PongTimeout, 1008, "Pong timeout");

@@ -111,11 +111,7 @@ pub struct Member<'a> {
 impl<'a> Member<'a> {
     /// The key; one that stands for no text is given as it was written.
     pub fn key(&self) -> Cow<'a, str> {
-        let key = if self.escaped {
-            unescape(self.raw_key)
-        } else {
-            None
-        };
+        let key = if self.escaped { unescape(self.raw_key) } else { None };
         key.unwrap_or(Cow::Borrowed(self.raw_key))
     }
 }
@@ -133,10 +129,7 @@ impl<'a> Object<'a> {
     pub fn open(text: &'a str) -> Option<Self> {
         let mut scanner = Scanner::new(text);
         let opens = scanner.open(b'{');
-        opens.then_some(Self {
-            scanner,
-            place: Place::Start,
-        })
+        opens.then_some(Self { scanner, place: Place::Start })
     }
 
     #[allow(clippy::should_implement_trait)] // An iterator of results invites `flatten`, which would hide errors.
@@ -158,11 +151,7 @@ impl<'a> Object<'a> {
         }
         let (raw_key, escaped) = self.scanner.key()?;
         let value = self.scanner.value(1)?;
-        Ok(Some(Member {
-            raw_key,
-            escaped,
-            value,
-        }))
+        Ok(Some(Member { raw_key, escaped, value }))
     }
 }
 
@@ -178,10 +167,7 @@ impl<'a> Array<'a> {
     pub fn open(text: &'a str) -> Option<Self> {
         let mut scanner = Scanner::new(text);
         let opens = scanner.open(b'[');
-        opens.then_some(Self {
-            scanner,
-            place: Place::Start,
-        })
+        opens.then_some(Self { scanner, place: Place::Start })
     }
 
     #[allow(clippy::should_implement_trait)] // As for objects.
@@ -236,14 +222,9 @@ pub fn utf8(bytes: &[u8]) -> Result<&str, JsonError> {
     match simdutf8::basic::from_utf8(bytes) {
         Ok(text) => Ok(text),
         Err(_) => {
-            let valid =
-                std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
+            let valid = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
             let (line, column) = position(bytes, valid + 1);
-            Err(JsonError {
-                line,
-                column,
-                kind: JsonErrorKind::NotUtf8,
-            })
+            Err(JsonError { line, column, kind: JsonErrorKind::NotUtf8 })
         }
     }
 }

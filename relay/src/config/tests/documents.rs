@@ -21,22 +21,15 @@ fn lines() -> Vec<Line> {
         let line = line.trim_start_matches('#');
         if line.starts_with('[') {
             prefix = format!("{}.", line.trim_matches(['[', ']']));
-        } else if let Some((key, value)) = line.split_once(" = ").filter(|_| !line.starts_with(' '))
-        {
-            lines.push(Line {
-                path: format!("{prefix}{key}"),
-                value: value.to_owned(),
-                commented,
-            });
+        } else if let Some((key, value)) = line.split_once(" = ").filter(|_| !line.starts_with(' ')) {
+            lines.push(Line { path: format!("{prefix}{key}"), value: value.to_owned(), commented });
         }
     }
     lines
 }
 
 fn path(section: SectionName, key: &str) -> String {
-    format!("{}.{key}", section.prefix())
-        .trim_start_matches('.')
-        .to_owned()
+    format!("{}.{key}", section.prefix()).trim_start_matches('.').to_owned()
 }
 
 #[test]
@@ -62,24 +55,13 @@ fn the_example_has_every_key_and_its_default() {
     for section in SECTIONS {
         for setting in section.settings() {
             let path = path(section, setting.key);
-            assert!(
-                lines.iter().any(|line| line.path == path),
-                "{path} is missing"
-            );
+            assert!(lines.iter().any(|line| line.path == path), "{path} is missing");
         }
     }
-    for line in lines
-        .iter()
-        .filter(|line| !["upstream.kind", "upstream.name"].contains(&line.path.as_str()))
-    {
+    for line in lines.iter().filter(|line| !["upstream.kind", "upstream.name"].contains(&line.path.as_str())) {
         let setting = setting(&line.path).unwrap_or_else(|| panic!("{} is no setting", line.path));
         let default = setting.default.split(" (").next().unwrap_or_default();
-        assert!(
-            line.commented || line.value == default,
-            "{} = {}, not {default}",
-            line.path,
-            line.value
-        );
+        assert!(line.commented || line.value == default, "{} = {}, not {default}", line.path, line.value);
     }
 }
 
@@ -88,57 +70,32 @@ fn row(section: SectionName, key: &str) -> String {
     let path = path(section, key);
     let setting = setting(&path).unwrap();
     let flag = FLAGS.iter().find(|flag| flag.key == path);
-    let typed = flag.map_or("| |".to_owned(), |flag| {
-        format!("`--{}` | `{}` |", flag.name, flag.variable())
-    });
-    let typed = if section == SectionName::Top {
-        format!(" {typed}")
-    } else {
-        String::new()
-    };
-    format!(
-        "| `{key}` |{typed} {} | {} |",
-        setting.default, setting.meaning
-    )
+    let typed = flag.map_or("| |".to_owned(), |flag| format!("`--{}` | `{}` |", flag.name, flag.variable()));
+    let typed = if section == SectionName::Top { format!(" {typed}") } else { String::new() };
+    format!("| `{key}` |{typed} {} | {} |", setting.default, setting.meaning)
 }
 
 #[test]
 fn the_page_has_every_key_flag_and_variable() {
     let mut missing = Vec::new();
     for section in SECTIONS {
-        missing.extend(
-            section
-                .settings()
-                .iter()
-                .map(|setting| row(section, setting.key)),
-        );
+        missing.extend(section.settings().iter().map(|setting| row(section, setting.key)));
     }
     for flag in FLAGS {
         missing.push(format!("`--{}`", flag.name));
         missing.push(format!("`{}`", flag.variable()));
     }
     missing.retain(|text| !PAGE.contains(text.as_str()));
-    assert!(
-        missing.is_empty(),
-        "docs/configuration.md lacks:\n{}",
-        missing.join("\n")
-    );
+    assert!(missing.is_empty(), "docs/configuration.md lacks:\n{}", missing.join("\n"));
 }
 
 #[test]
 fn the_page_shows_what_is_really_said() {
     let text = "drain = 5\n[limits]\nping_intervall = \"1m\"";
-    let start = Start {
-        flags: "check --config relay.toml --shards 0",
-        file: text,
-        env: &[],
-    };
+    let start = Start { flags: "check --config relay.toml --shards 0", file: text, env: &[] };
     let (text, _) = start.printed();
     let shown: String = text.lines().map(|line| format!("    {line}\n")).collect();
-    assert!(
-        PAGE.contains(&shown),
-        "docs/configuration.md shows something else than\n{shown}"
-    );
+    assert!(PAGE.contains(&shown), "docs/configuration.md shows something else than\n{shown}");
 }
 
 #[test]
@@ -163,25 +120,13 @@ fn help_has_every_flag_variable_default_and_key() {
 fn every_setting_is_described_once() {
     for section in SECTIONS {
         for setting in section.settings() {
-            let twins = section
-                .settings()
-                .iter()
-                .filter(|other| other.key == setting.key)
-                .count();
+            let twins = section.settings().iter().filter(|other| other.key == setting.key).count();
             assert_eq!(twins, 1, "{}", setting.key);
-            assert!(
-                !setting.meaning.is_empty() && !setting.default.is_empty(),
-                "{}",
-                setting.key
-            );
+            assert!(!setting.meaning.is_empty() && !setting.default.is_empty(), "{}", setting.key);
         }
     }
     for flag in FLAGS {
-        assert!(
-            !flag.meaning().is_empty() && !flag.default().is_empty(),
-            "--{}",
-            flag.name
-        );
+        assert!(!flag.meaning().is_empty() && !flag.default().is_empty(), "--{}", flag.name);
     }
 }
 

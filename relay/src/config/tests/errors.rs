@@ -6,14 +6,8 @@ use super::{Start, file, flags};
 fn problems(start: &Start<'_>) -> Vec<String> {
     let (text, exit_code) = start.printed();
     assert_eq!(exit_code, 2, "{text}");
-    let lines: Vec<String> = text
-        .lines()
-        .map(|line| line.trim_start().to_owned())
-        .collect();
-    assert!(
-        lines[0].starts_with("relay: ") && lines[lines.len() - 1].starts_with("hint: "),
-        "{text}"
-    );
+    let lines: Vec<String> = text.lines().map(|line| line.trim_start().to_owned()).collect();
+    assert!(lines[0].starts_with("relay: ") && lines[lines.len() - 1].starts_with("hint: "), "{text}");
     lines[1..lines.len() - 1].to_vec()
 }
 
@@ -53,10 +47,7 @@ fn values_name_what_is_allowed() {
     );
     check_file(
         "echo = \"yes\"\nstrict = 1",
-        &[
-            r#"relay.toml:1: echo = "yes": must be true or false"#,
-            "relay.toml:2: strict = 1: must be true or false",
-        ],
+        &[r#"relay.toml:1: echo = "yes": must be true or false"#, "relay.toml:2: strict = 1: must be true or false"],
     );
     check_file(
         "flush_interval = \"2s\"\nstale_after = \"soon\"\ndrain = 5",
@@ -72,10 +63,7 @@ fn values_name_what_is_allowed() {
             r#"relay.toml:1: log_bytes_max = "1GB": must be a size such as "64KiB", "16MiB" or "1GiB", or a number of bytes"#,
         ],
     );
-    check_file(
-        "log_bytes_max = 4096",
-        &["relay.toml:1: log_bytes_max = 4096: must be a size from 16MiB to 1TiB"],
-    );
+    check_file("log_bytes_max = 4096", &["relay.toml:1: log_bytes_max = 4096: must be a size from 16MiB to 1TiB"]);
     check_file(
         "log = \"inof\"\nlog_format = \"xml\"\nprofile = 2000-01-01",
         &[
@@ -107,19 +95,9 @@ fn flags_and_variables_are_named_as_typed() {
             "--shards 0: must be a number from 1 to 64",
         ],
     );
-    check_flags(
-        "--limit-loopback=no",
-        &["--limit-loopback=no: must be true or false"],
-    );
-    let env = &[
-        ("RELAY_SHARDS", "many"),
-        ("RELAY_ECHO", "1"),
-        ("RELAY_UPSTREAM", "sim,okx"),
-    ];
-    let found = problems(&Start {
-        env,
-        ..Start::default()
-    });
+    check_flags("--limit-loopback=no", &["--limit-loopback=no: must be true or false"]);
+    let env = &[("RELAY_SHARDS", "many"), ("RELAY_ECHO", "1"), ("RELAY_UPSTREAM", "sim,okx")];
+    let found = problems(&Start { env, ..Start::default() });
     assert_eq!(
         found,
         [
@@ -147,10 +125,7 @@ fn unknown_keys_are_errors_with_a_guess() {
             "relay.toml:5: edge.origin = […]: unknown key; did you mean origins?",
         ],
     );
-    check_file(
-        "[limit]\nhandshakes = 1",
-        &["relay.toml:1: limit: unknown key; did you mean [limits]?"],
-    );
+    check_file("[limit]\nhandshakes = 1", &["relay.toml:1: limit: unknown key; did you mean [limits]?"]);
     check_file(
         "[[upstreams]]\nkind = \"sim\"",
         &["relay.toml:1: upstreams = […]: unknown key; did you mean [[upstream]]?"],
@@ -173,21 +148,15 @@ fn sections_have_their_shape() {
     );
     check_file(
         "[upstream]\nkind = \"sim\"",
-        &[
-            "relay.toml:1: upstream: must be a section for each upstream, [[upstream]] in double brackets",
-        ],
+        &["relay.toml:1: upstream: must be a section for each upstream, [[upstream]] in double brackets"],
     );
     check_file(
         "upstream = [1]",
-        &[
-            "relay.toml:1: upstream = 1: must be a section for each upstream, [[upstream]] in double brackets",
-        ],
+        &["relay.toml:1: upstream = 1: must be a section for each upstream, [[upstream]] in double brackets"],
     );
     check_file(
         "[edge]\norigins = \"https://a.example\"",
-        &[
-            r#"relay.toml:2: edge.origins = "https://a.example": must be a list, such as ["a", "b"]"#,
-        ],
+        &[r#"relay.toml:2: edge.origins = "https://a.example": must be a list, such as ["a", "b"]"#],
     );
 }
 
@@ -231,9 +200,7 @@ fn values_must_go_together() {
     );
     check_file(
         "[limits]\nhandshakes = 4",
-        &[
-            "relay.toml:2: limits.handshakes = 4: handshakes_per_ip (8) must not exceed handshakes (4)",
-        ],
+        &["relay.toml:2: limits.handshakes = 4: handshakes_per_ip (8) must not exceed handshakes (4)"],
     );
     check_file(
         "[edge]\ntrusted_header = \"X-Forwarded-For\"",
@@ -259,9 +226,7 @@ fn values_must_go_together() {
 fn a_wrong_value_is_not_blamed_twice() {
     check_file(
         "[limits]\nping_interval = \"15m\"\npong_timeout = \"never\"",
-        &[
-            r#"relay.toml:3: limits.pong_timeout = "never": must be a duration such as "250ms", "5s", "3m" or "1h""#,
-        ],
+        &[r#"relay.toml:3: limits.pong_timeout = "never": must be a duration such as "250ms", "5s", "3m" or "1h""#],
     );
     check_file(
         "[edge]\ntrusted_header = \"X-Real-IP\"\ntrusted_proxies = [\"ten\"]",
@@ -297,31 +262,18 @@ fn a_file_that_is_not_toml_gives_every_error_of_its_syntax() {
             "relay.toml:3: not TOML: unclosed table, expected `]`",
         ],
     );
-    check_file(
-        "shards = 1\nshards = 2",
-        &["relay.toml:2: not TOML: duplicate key"],
-    );
-    let start = Start {
-        flags: "--config other.toml --shards 0",
-        ..Start::default()
-    };
+    check_file("shards = 1\nshards = 2", &["relay.toml:2: not TOML: duplicate key"]);
+    let start = Start { flags: "--config other.toml --shards 0", ..Start::default() };
     assert_eq!(
         problems(&start),
-        [
-            "other.toml: cannot be read: no such file",
-            "--shards 0: must be a number from 1 to 64"
-        ]
+        ["other.toml: cannot be read: no such file", "--shards 0: must be a number from 1 to 64"]
     );
 }
 
 #[test]
 fn all_problems_come_in_order() {
     let env = &[("RELAY_DRAIN", "1")];
-    let start = Start {
-        flags: "--config relay.toml --shards 0",
-        env,
-        file: "[limits]\nkeepalive = 1\n[edge]\nx = 1",
-    };
+    let start = Start { flags: "--config relay.toml --shards 0", env, file: "[limits]\nkeepalive = 1\n[edge]\nx = 1" };
     let (text, _) = start.printed();
     let expected = r#"relay: 4 problems in the configuration
   relay.toml:2: limits.keepalive = 1: must be a duration such as "250ms", "5s", "3m" or "1h"; 1 has no unit, did you mean "1s"?
@@ -342,10 +294,7 @@ fn a_wrong_flag_gets_a_hint() {
             assert!(text.contains(part), "{line}: lacks {part}:\n{text}");
         }
     };
-    check(
-        "--lisen 127.0.0.1:1",
-        &["'--lisen'", "'--listen'", "--help"],
-    );
+    check("--lisen 127.0.0.1:1", &["'--lisen'", "'--listen'", "--help"]);
     check("--shards", &["--shards <COUNT>", "--help"]);
     check("--shards 1 --shards 2", &["cannot be used multiple times"]);
     check("chek", &["'check'"]);

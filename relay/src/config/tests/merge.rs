@@ -21,13 +21,7 @@ fn nothing_given_runs_the_built_in_venue() {
     assert_eq!(config.connections_max, None);
     assert_eq!(config.log_bytes_max, 1 << 30);
     assert_eq!(config.upstreams.len(), 1);
-    assert_eq!(
-        config.upstreams[0].source,
-        Source::Sim {
-            seed: 1,
-            full: false
-        }
-    );
+    assert_eq!(config.upstreams[0].source, Source::Sim { seed: 1, full: false });
     assert!(config.upstreams[0].takes("btcusdt@trade"));
 }
 
@@ -39,46 +33,22 @@ fn the_command_line_of_the_benchmarks_works() {
     assert_eq!(config.admin.unwrap().port(), 0);
     assert_eq!(config.shards, 1);
     assert_eq!(config.upstreams.len(), 1);
-    let Source::Stream { url, ca_file: None } = &config.upstreams[0].source else {
-        panic!()
-    };
-    assert_eq!(
-        (url.tls(), url.host(), url.port(), url.path()),
-        (false, "127.0.0.1", 9001, "/stream")
-    );
+    let Source::Stream { url, ca_file: None } = &config.upstreams[0].source else { panic!() };
+    assert_eq!((url.tls(), url.host(), url.port(), url.path()), (false, "127.0.0.1", 9001, "/stream"));
 }
 
 #[test]
 fn flags_win_over_variables_over_the_file() {
     let check = |flags, env: &[(&str, &str)], file, expected| {
-        assert_eq!(
-            Start { flags, env, file }.config().shards,
-            expected,
-            "{flags} {env:?} {file}"
-        );
+        assert_eq!(Start { flags, env, file }.config().shards, expected, "{flags} {env:?} {file}");
     };
     check("", &[], "", CORES);
     check("--config relay.toml", &[], "shards = 1", 1);
-    check(
-        "--config relay.toml",
-        &[("RELAY_SHARDS", "2")],
-        "shards = 1",
-        2,
-    );
-    check(
-        "--config relay.toml --shards 3",
-        &[("RELAY_SHARDS", "2")],
-        "shards = 1",
-        3,
-    );
+    check("--config relay.toml", &[("RELAY_SHARDS", "2")], "shards = 1", 2);
+    check("--config relay.toml --shards 3", &[("RELAY_SHARDS", "2")], "shards = 1", 3);
     check("--shards 3", &[("RELAY_SHARDS", "")], "", 3);
     check("", &[("RELAY_CONFIG", "relay.toml")], "shards = 1", 1);
-    check(
-        "--config relay.toml",
-        &[("RELAY_CONFIG", "other.toml")],
-        "shards = 1",
-        1,
-    );
+    check("--config relay.toml", &[("RELAY_CONFIG", "other.toml")], "shards = 1", 1);
 }
 
 #[test]
@@ -101,43 +71,22 @@ fn every_flag_and_variable_arrives() {
                  --flush-interval 20ms --drain 1m --log debug --log-format json --shards 2 \
                  --upstream stream=ws://a/ --upstream sim";
     let config = flags(typed).config();
-    assert_eq!(
-        config,
-        Start {
-            env: &env,
-            ..Start::default()
-        }
-        .config()
-    );
+    assert_eq!(config, Start { env: &env, ..Start::default() }.config());
     assert_eq!(config.admin, None);
     assert_eq!(config.profile, Profile::Binance);
     assert_eq!(config.connections_max, Some(7));
     assert!(config.echo && !config.limits.exempt_loopback);
-    assert_eq!(
-        (config.flush_interval, config.drain),
-        (Duration::from_millis(20), seconds(60))
-    );
-    assert_eq!(
-        (config.log, config.log_format),
-        (LevelFilter::DEBUG, LogFormat::Json)
-    );
-    let names: Vec<&str> = config
-        .upstreams
-        .iter()
-        .map(|upstream| upstream.name.as_str())
-        .collect();
+    assert_eq!((config.flush_interval, config.drain), (Duration::from_millis(20), seconds(60)));
+    assert_eq!((config.log, config.log_format), (LevelFilter::DEBUG, LogFormat::Json));
+    let names: Vec<&str> = config.upstreams.iter().map(|upstream| upstream.name.as_str()).collect();
     assert_eq!(names, ["a", "sim"]);
 }
 
 #[test]
 fn a_switch_can_be_turned_off_again() {
     let text = "echo = true\n[limits]\nexempt_loopback = false";
-    let config = Start {
-        flags: "--config relay.toml --echo=false --limit-loopback=false",
-        env: &[],
-        file: text,
-    }
-    .config();
+    let config =
+        Start { flags: "--config relay.toml --echo=false --limit-loopback=false", env: &[], file: text }.config();
     assert!(!config.echo && config.limits.exempt_loopback);
 }
 
@@ -145,17 +94,9 @@ fn a_switch_can_be_turned_off_again() {
 fn a_profile_sets_what_is_left_out() {
     let check = |text: &str, ip, subscriptions, messages, ping, pong| {
         let limits = file(text).config().limits;
-        assert_eq!(
-            (limits.connections_per_ip, limits.messages_per_second),
-            (ip, messages),
-            "{text}"
-        );
+        assert_eq!((limits.connections_per_ip, limits.messages_per_second), (ip, messages), "{text}");
         assert_eq!(limits.subscriptions_per_connection, subscriptions, "{text}");
-        assert_eq!(
-            (limits.ping_interval, limits.pong_timeout),
-            (seconds(ping), seconds(pong)),
-            "{text}"
-        );
+        assert_eq!((limits.ping_interval, limits.pong_timeout), (seconds(ping), seconds(pong)), "{text}");
     };
     check("", Some(5), 200, Some(10), 180, 600);
     check("profile = \"binance\"", None, 1024, Some(5), 20, 60);
@@ -167,26 +108,14 @@ fn a_profile_sets_what_is_left_out() {
         20,
         120,
     );
-    check(
-        "[limits]\nmessages_per_second = 0",
-        Some(5),
-        200,
-        None,
-        180,
-        600,
-    );
+    check("[limits]\nmessages_per_second = 0", Some(5), 200, None, 180, 600);
 }
 
 #[test]
 fn an_upstream_knows_the_limits_of_its_host() {
     let check = |url: &str, streams, messages| {
-        let upstream = &flags(&format!("--upstream stream={url}"))
-            .config()
-            .upstreams[0];
-        let limits = (
-            upstream.streams_per_connection,
-            upstream.messages_per_second,
-        );
+        let upstream = &flags(&format!("--upstream stream={url}")).config().upstreams[0];
+        let limits = (upstream.streams_per_connection, upstream.messages_per_second);
         assert_eq!(limits, (streams, messages), "{url}");
     };
     check("wss://stream.bitzoom.com/ws", 200, 10);
@@ -197,13 +126,10 @@ fn an_upstream_knows_the_limits_of_its_host() {
 
 #[test]
 fn upstreams_without_a_name_are_numbered() {
-    let line = "--upstream stream=ws://feed:1/ --upstream stream=ws://feed:2/ --upstream sim --upstream stream=ws://[::1]:3/";
+    let line =
+        "--upstream stream=ws://feed:1/ --upstream stream=ws://feed:2/ --upstream sim --upstream stream=ws://[::1]:3/";
     let config = flags(line).config();
-    let names: Vec<&str> = config
-        .upstreams
-        .iter()
-        .map(|upstream| upstream.name.as_str())
-        .collect();
+    let names: Vec<&str> = config.upstreams.iter().map(|upstream| upstream.name.as_str()).collect();
     assert_eq!(names, ["feed", "feed-2", "sim", "--1"]);
 }
 
@@ -231,32 +157,17 @@ fn sections_become_types() {
     assert_eq!(config.edge.forwarded, Some(Forwarded::ProxyProtocol));
     assert!(config.edge.origins[0].matches("https://app.example.com"));
     assert!(config.edge.trusted_proxies[0].contains([10, 1, 2, 3].into()));
-    let [stream, sim] = config.upstreams.as_slice() else {
-        panic!()
-    };
-    assert_eq!(
-        stream.symbols.as_deref(),
-        Some(["btcusdt".to_owned()].as_slice())
-    );
+    let [stream, sim] = config.upstreams.as_slice() else { panic!() };
+    assert_eq!(stream.symbols.as_deref(), Some(["btcusdt".to_owned()].as_slice()));
     assert_eq!(stream.silence, Some(seconds(60)));
     assert!(stream.takes("btcusdt@trade") && !stream.takes("btcusdt@ticker"));
-    assert_eq!(
-        sim.source,
-        Source::Sim {
-            seed: u64::MAX,
-            full: true
-        }
-    );
+    assert_eq!(sim.source, Source::Sim { seed: u64::MAX, full: true });
 }
 
 #[test]
 fn typed_upstreams_replace_those_of_the_file() {
     let text = "[[upstream]]\nkind = \"sim\"\nseed = 7";
-    let start = Start {
-        flags: "--config relay.toml --upstream stream=ws://feed/",
-        env: &[],
-        file: text,
-    };
+    let start = Start { flags: "--config relay.toml --upstream stream=ws://feed/", env: &[], file: text };
     let config = start.config();
     assert_eq!(config.upstreams.len(), 1);
     assert_eq!(config.upstreams[0].name, "feed");
@@ -264,11 +175,7 @@ fn typed_upstreams_replace_those_of_the_file() {
 
 #[test]
 fn check_says_what_a_file_means() {
-    let start = Start {
-        flags: "check --config relay.toml",
-        env: &[],
-        file: "profile = \"binance\"\nadmin = \"off\"",
-    };
+    let start = Start { flags: "check --config relay.toml", env: &[], file: "profile = \"binance\"\nadmin = \"off\"" };
     let expected = "\
 ok
 listen    127.0.0.1:8000, admin off, 4 shards
@@ -284,18 +191,12 @@ upstream  sim (sim): seed 1, documented fields; streams *
 #[test]
 fn check_notes_an_upstream_that_gets_nothing() {
     let (text, exit_code) = flags("check --upstream sim --upstream stream=ws://feed/").printed();
-    assert!(
-        text.contains("streams *; note: sim comes first and takes every stream\n"),
-        "{text}"
-    );
+    assert!(text.contains("streams *; note: sim comes first and takes every stream\n"), "{text}");
     assert_eq!(exit_code, 0);
 }
 
 #[test]
 fn the_version_is_printed() {
     let (text, exit_code) = flags("--version").printed();
-    assert_eq!(
-        (text.as_str(), exit_code),
-        (concat!("relay ", env!("CARGO_PKG_VERSION"), "\n"), 0)
-    );
+    assert_eq!((text.as_str(), exit_code), (concat!("relay ", env!("CARGO_PKG_VERSION"), "\n"), 0));
 }

@@ -28,15 +28,8 @@ impl Start<'_> {
             Some("relay.toml") => Ok(self.file.to_owned()),
             _ => Err(io::Error::new(io::ErrorKind::NotFound, "no such file")),
         };
-        let args = std::iter::once("relay")
-            .chain(self.flags.split_whitespace())
-            .map(Into::into);
-        parse(
-            args,
-            &|name| variables.get(name).map(|value| (*value).to_owned()),
-            &read_file,
-            CORES,
-        )
+        let args = std::iter::once("relay").chain(self.flags.split_whitespace()).map(Into::into);
+        parse(args, &|name| variables.get(name).map(|value| (*value).to_owned()), &read_file, CORES)
     }
 
     fn config(&self) -> Config {
@@ -55,16 +48,9 @@ impl Start<'_> {
 }
 
 fn flags(flags: &str) -> Start<'_> {
-    Start {
-        flags,
-        ..Start::default()
-    }
+    Start { flags, ..Start::default() }
 }
 
 fn file(file: &str) -> Start<'_> {
-    Start {
-        flags: "--config relay.toml",
-        file,
-        ..Start::default()
-    }
+    Start { flags: "--config relay.toml", file, ..Start::default() }
 }

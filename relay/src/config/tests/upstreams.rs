@@ -13,9 +13,7 @@ fn upstreams_say_what_they_lack() {
     );
     check_file(
         "[[upstream]]\nkind = \"stream\"",
-        &[
-            r#"relay.toml:1: upstream.url: is missing: kind "stream" needs one, such as "wss://stream.bitzoom.com/ws""#,
-        ],
+        &[r#"relay.toml:1: upstream.url: is missing: kind "stream" needs one, such as "wss://stream.bitzoom.com/ws""#],
     );
     check_file(
         "[[upstream]]\nkind = \"strem\"\n[[upstream]]\nkind = \"deriv\"",
@@ -62,9 +60,7 @@ fn upstreams_say_what_they_lack() {
     );
     check_file(
         "[[upstream]]\nkind = \"sim\"\nstreams = [\"*@trade\"]\nalways = [\"btcusdt@ticker\"]",
-        &[
-            r#"relay.toml:4: upstream.always = […]: "btcusdt@ticker" matches none of this upstream's `streams`"#,
-        ],
+        &[r#"relay.toml:4: upstream.always = […]: "btcusdt@ticker" matches none of this upstream's `streams`"#],
     );
     check_file(
         "[[upstream]]\nkind = \"sim\"\nalways = [\"a\", \"b\"]\nstreams_per_connection = 1\nconnections = 1",

@@ -44,13 +44,7 @@ struct ClosedAppender {
 
 impl Appender {
     pub(super) fn new(log: Arc<Log>, tail: SegmentWriter) -> Self {
-        Self {
-            log,
-            bytes: tail.segment().heap_bytes(),
-            tail,
-            is_unwatched: false,
-            closed: None,
-        }
+        Self { log, bytes: tail.segment().heap_bytes(), tail, is_unwatched: false, closed: None }
     }
 
     pub fn log(&self) -> &Arc<Log> {
@@ -69,31 +63,20 @@ impl Appender {
         let seq = self.tail.end_seq();
         let closed = self.closed.get_or_insert_with(|| {
             let (appender, log) = log(Kind::Event, Arc::clone(&self.log.budget));
-            assert!(
-                self.log.closed.set(log).is_ok(),
-                "one writer sets it, when it opens its side"
-            );
+            assert!(self.log.closed.set(log).is_ok(), "one writer sets it, when it opens its side");
             Box::new(ClosedAppender { appender, end: 0 })
         });
-        let prefix = ClosedPrefix {
-            seq,
-            previous_end: closed.end,
-        };
+        let prefix = ClosedPrefix { seq, previous_end: closed.end };
         // Before the main log: who sees a head finds every closed frame below it.
         closed.appender.is_unwatched = self.is_unwatched;
-        closed
-            .appender
-            .append_parts(&prefix.encode(), payload, stamp_ns);
+        closed.appender.append_parts(&prefix.encode(), payload, stamp_ns);
         closed.end = seq + 1;
         self.append(payload, stamp_ns)
     }
 
     /// Whether this is the newest payload.
     pub fn newest_is(&self, payload: &[u8]) -> bool {
-        self.tail
-            .segment()
-            .newest()
-            .is_some_and(|newest| newest.payload == payload)
+        self.tail.segment().newest().is_some_and(|newest| newest.payload == payload)
     }
 
     /// While nobody watches, the log keeps its newest frame only.

@@ -13,11 +13,7 @@ pub struct Budget {
 
 impl Budget {
     pub fn new(max: usize) -> Self {
-        Self {
-            used: AtomicUsize::new(0),
-            max,
-            horizon_ms: AtomicU64::new(EVENT_HORIZON_MS),
-        }
+        Self { used: AtomicUsize::new(0), max, horizon_ms: AtomicU64::new(EVENT_HORIZON_MS) }
     }
 
     /// Bytes of all segments alive, those that only a reader still holds included.

@@ -22,9 +22,7 @@ impl Cells {
         Self {
             bytes: Box::new_uninit_slice(capacity),
             #[cfg(loom)]
-            tracked: (0..capacity)
-                .map(|_| loom::cell::UnsafeCell::new(()))
-                .collect(),
+            tracked: (0..capacity).map(|_| loom::cell::UnsafeCell::new(())).collect(),
         }
     }
 
@@ -40,9 +38,7 @@ impl Cells {
     pub(super) unsafe fn write(&self, at: usize, from: &[u8]) {
         let to = &self.bytes[at..at + from.len()];
         #[cfg(loom)]
-        self.tracked[at..at + from.len()]
-            .iter()
-            .for_each(|cell| cell.with_mut(|_| ()));
+        self.tracked[at..at + from.len()].iter().for_each(|cell| cell.with_mut(|_| ()));
         // SAFETY: `to` is in bounds and as long as `from`; it lies in an `UnsafeCell`, so writing through a shared
         // reference is allowed, and the caller promises that nobody else accesses it now. `from` cannot overlap it:
         // a slice of these bytes would have come from `read`.
@@ -59,9 +55,7 @@ impl Cells {
     pub(super) unsafe fn read(&self, at: usize, len: usize) -> &[u8] {
         let bytes = &self.bytes[at..at + len];
         #[cfg(loom)]
-        self.tracked[at..at + len]
-            .iter()
-            .for_each(|cell| cell.with(|_| ()));
+        self.tracked[at..at + len].iter().for_each(|cell| cell.with(|_| ()));
         // SAFETY: in bounds by the slicing above; initialised and no longer written to by the caller's promise.
         // `UnsafeCell<u8>` has the layout of `u8`.
         unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast::<u8>(), len) }

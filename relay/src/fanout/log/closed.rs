@@ -24,12 +24,8 @@ impl ClosedPrefix {
     fn split(record: Record<'_>) -> (Self, &[u8]) {
         let (prefix, payload) = record.payload.split_at(Self::BYTES);
         let (seq, previous_end) = prefix.split_at(8);
-        let number =
-            |bytes: &[u8]| Seq::from_le_bytes(bytes.try_into().expect("half of the prefix"));
-        let prefix = Self {
-            seq: number(seq),
-            previous_end: number(previous_end),
-        };
+        let number = |bytes: &[u8]| Seq::from_le_bytes(bytes.try_into().expect("half of the prefix"));
+        let prefix = Self { seq: number(seq), previous_end: number(previous_end) };
         (prefix, payload)
     }
 }
@@ -37,11 +33,7 @@ impl ClosedPrefix {
 impl Log {
     /// Visits the closed candles from `position` on, in order, and returns the head up to which these are all:
     /// everything visited is below it. Visits nothing and fails if some were trimmed away.
-    pub fn closed_since(
-        &self,
-        position: Seq,
-        visit: &mut impl FnMut(Seq, &[u8]),
-    ) -> Result<Seq, Lagged> {
+    pub fn closed_since(&self, position: Seq, visit: &mut impl FnMut(Seq, &[u8])) -> Result<Seq, Lagged> {
         // Before the closed log, which the writer appends to first.
         let head = self.head();
         let Some(log) = self.closed.get() else {

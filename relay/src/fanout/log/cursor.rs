@@ -34,10 +34,7 @@ impl Cursor {
         let end = segment.end_seq();
         debug_assert!(position <= end, "a reader is ahead of the writer");
         let position = position.min(end);
-        Self {
-            reader: SegmentReader::new(segment, position - segment.base_seq),
-            position,
-        }
+        Self { reader: SegmentReader::new(segment, position - segment.base_seq), position }
     }
 
     /// The seq of the frame that `next` gives.
@@ -55,11 +52,7 @@ impl Cursor {
         let record = self.reader.next()?;
         let seq = self.position;
         self.position += 1;
-        Some(Record {
-            seq,
-            stamp_ns: record.stamp_ns,
-            payload: record.payload,
-        })
+        Some(Record { seq, stamp_ns: record.stamp_ns, payload: record.payload })
     }
 
     /// Goes on to the next segment from the end of one that got none; none if there is nothing more.

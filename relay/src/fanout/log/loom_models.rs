@@ -75,9 +75,7 @@ fn what_the_head_promises_can_be_read() {
         let writer = thread::spawn(move || append(&mut appender, 0..3));
         for _ in 0..2 {
             let head = log.head();
-            let mut cursor = log
-                .cursor(head.saturating_sub(1))
-                .expect("nothing is trimmed");
+            let mut cursor = log.cursor(head.saturating_sub(1)).expect("nothing is trimmed");
             read_on(&mut cursor);
             assert!(cursor.position() >= head);
         }
@@ -103,9 +101,7 @@ fn while_the_writer_trims_a_frame_is_read_or_counted_as_missed() {
                 Err(Lagged { oldest }) => {
                     assert!(oldest > position);
                     // It may be trimmed again meanwhile.
-                    log.cursor(oldest)
-                        .or_else(|lagged| log.cursor(lagged.oldest))
-                        .ok()?
+                    log.cursor(oldest).or_else(|lagged| log.cursor(lagged.oldest)).ok()?
                 }
             };
             read_on(&mut cursor);

@@ -112,9 +112,7 @@ impl Log {
         if position >= oldest.base_seq {
             return Ok(Cursor::seek(&oldest, position));
         }
-        Err(Lagged {
-            oldest: oldest.base_seq,
-        })
+        Err(Lagged { oldest: oldest.base_seq })
     }
 
     /// Where a new subscriber stands: one frame before the head, so that the last value and the first live frame
@@ -137,10 +135,7 @@ impl Log {
     /// At the newest frame, or at the head of an empty log.
     fn newest_cursor(&self) -> Cursor {
         let newest = self.newest.load();
-        Cursor::seek(
-            &newest,
-            newest.end_seq().saturating_sub(1).max(newest.base_seq),
-        )
+        Cursor::seek(&newest, newest.end_seq().saturating_sub(1).max(newest.base_seq))
     }
 }
 

@@ -55,10 +55,7 @@ pub(super) struct RawRecord<'a> {
 impl Segment {
     fn committed(&self) -> Committed {
         let packed = self.committed.load(Acquire);
-        Committed {
-            bytes: (packed >> 32) as u32,
-            count: packed as u32,
-        }
+        Committed { bytes: (packed >> 32) as u32, count: packed as u32 }
     }
 
     /// The seq after its last frame so far.
@@ -77,9 +74,7 @@ impl Segment {
         if behind <= index {
             (0..behind).fold(committed.bytes, |end, _| self.start_of(end))
         } else {
-            (0..index).fold(0, |offset, _| {
-                offset + record_bytes(self.record_at(offset).payload.len()) as u32
-            })
+            (0..index).fold(0, |offset, _| offset + record_bytes(self.record_at(offset).payload.len()) as u32)
         }
     }
 
@@ -108,10 +103,7 @@ impl Segment {
 
     #[allow(unsafe_code)]
     fn read(&self, at: usize, len: usize) -> &[u8] {
-        debug_assert!(
-            at + len <= self.committed().bytes as usize,
-            "a reader is ahead of the writer"
-        );
+        debug_assert!(at + len <= self.committed().bytes as usize, "a reader is ahead of the writer");
         // SAFETY: this and its callers `record_at` and `start_of` are private to this file, where every offset is at
         // the edge of a record below a `committed` of the same segment that was loaded with Acquire. The writer
         // stored that with Release after it wrote the bytes, and it only ever writes above.
@@ -140,10 +132,7 @@ impl SegmentWriter {
             budget: Arc::clone(budget),
         };
         budget.take(segment.heap_bytes());
-        Self {
-            segment: Arc::new(segment),
-            committed: Committed { bytes: 0, count: 0 },
-        }
+        Self { segment: Arc::new(segment), committed: Committed { bytes: 0, count: 0 } }
     }
 
     pub(super) fn segment(&self) -> &Arc<Segment> {
@@ -181,10 +170,7 @@ impl SegmentWriter {
         }
         debug_assert_eq!(at, end, "a record is its parts");
         self.committed = committed;
-        self.segment.committed.store(
-            u64::from(committed.bytes) << 32 | u64::from(committed.count),
-            Release,
-        );
+        self.segment.committed.store(u64::from(committed.bytes) << 32 | u64::from(committed.count), Release);
         true
     }
 }
@@ -193,11 +179,7 @@ impl SegmentReader {
     /// Stands before the record number `index`, or at the end if there are fewer.
     pub(super) fn new(segment: &Arc<Segment>, index: u64) -> Self {
         let committed = segment.committed();
-        Self {
-            segment: Arc::clone(segment),
-            offset: segment.offset_of(index, committed),
-            readable: committed.bytes,
-        }
+        Self { segment: Arc::clone(segment), offset: segment.offset_of(index, committed), readable: committed.bytes }
     }
 
     pub(super) fn segment(&self) -> &Segment {

@@ -33,12 +33,7 @@ fn kept(kind: Kind, appended: u64, bytes: usize, last_stamp_ns: u64) -> u64 {
     append_many(&mut appender, 1, bytes, last_stamp_ns);
     appender.trim(last_stamp_ns);
     assert_eq!(log.head(), appended + 1);
-    assert_eq!(
-        log.cursor(log.oldest())
-            .map(|cursor| cursor.position())
-            .ok(),
-        Some(log.oldest())
-    );
+    assert_eq!(log.cursor(log.oldest()).map(|cursor| cursor.position()).ok(), Some(log.oldest()));
     log.head() - log.oldest()
 }
 
@@ -60,10 +55,7 @@ fn the_log_of_one_frame_costs_at_most_512_bytes() {
 #[test]
 fn an_empty_log_is_caught_up_at_its_head() {
     let (appender, log) = new_log(Kind::State);
-    assert_eq!(
-        (log.head(), log.oldest(), log.subscribe_position()),
-        (0, 0, 0)
-    );
+    assert_eq!((log.head(), log.oldest(), log.subscribe_position()), (0, 0, 0));
     assert!(read_all(&log, 0).is_empty());
     assert!(!appender.newest_is(b""));
 }
@@ -75,10 +67,7 @@ fn a_state_log_keeps_the_newest_and_64_more() {
         // Of the oldest segment some frames may stay as well.
         let in_segment = (16 * 1024 / (bytes as u64 + 16)).max(1);
         let least = STATE_FRAMES_KEPT + 1;
-        assert!(
-            (least..least + in_segment).contains(&kept),
-            "{kept} of {bytes} bytes"
-        );
+        assert!((least..least + in_segment).contains(&kept), "{kept} of {bytes} bytes");
     }
     assert_eq!(kept(Kind::State, 20, 200, 100 * SECOND_NS), 21);
     assert_eq!(kept(Kind::Kline, 64, 100_000, 100 * SECOND_NS), 65);
@@ -92,10 +81,7 @@ fn an_event_log_keeps_the_horizon_and_at_least_256_frames() {
     for bytes in [0, 200, 5_000, 100_000] {
         let kept = kept(Kind::Event, 10_000, bytes, horizon_ns + 1);
         let in_segment = (64 * 1024 / (bytes as u64 + 16)).max(1);
-        assert!(
-            (EVENT_FRAMES_KEPT..EVENT_FRAMES_KEPT + in_segment).contains(&kept),
-            "{kept} of {bytes} bytes"
-        );
+        assert!((EVENT_FRAMES_KEPT..EVENT_FRAMES_KEPT + in_segment).contains(&kept), "{kept} of {bytes} bytes");
     }
 }
 
@@ -208,10 +194,7 @@ fn closed_candles_are_kept_apart_from_open_ones() {
     // The open ones are trimmed by count, the closed ones stay by time.
     assert!(log.oldest() > 29_000);
     assert_eq!(log.closed_oldest(), Some(50));
-    assert_eq!(
-        closed_since(29_750),
-        Ok((vec![29_750, 29_850, 29_950], 30_000))
-    );
+    assert_eq!(closed_since(29_750), Ok((vec![29_750, 29_850, 29_950], 30_000)));
     assert_eq!(closed_since(29_951), Ok((vec![], 30_000)));
     assert_eq!(closed_since(0).map(|(seen, _)| seen.len()), Ok(300));
 
@@ -295,10 +278,7 @@ fn append_costs() {
             for seq in 0..FRAMES {
                 appender.append(&[1; 200], seq * 1_000);
             }
-            println!(
-                "{kind:?}, unwatched {is_unwatched}: append {:.1} ns",
-                ns(start)
-            );
+            println!("{kind:?}, unwatched {is_unwatched}: append {:.1} ns", ns(start));
             if kind == Kind::Event && !is_unwatched {
                 let start = std::time::Instant::now();
                 let mut cursor = log.cursor(log.oldest()).expect("readable");

@@ -6,8 +6,18 @@ use serde_json::Value;
 #[derive(Debug, PartialEq)]
 pub(super) enum Message<'a> {
     /// A published frame: of which channel, which one, and all of its payload.
-    Data { channel: usize, seq: u64, payload: &'a [u8] },
-    Notice { channel: String, state: String, skipped: u64, from: u64, to: u64 },
+    Data {
+        channel: usize,
+        seq: u64,
+        payload: &'a [u8],
+    },
+    Notice {
+        channel: String,
+        state: String,
+        skipped: u64,
+        from: u64,
+        to: u64,
+    },
     /// What it was told, by number.
     Reply(u64),
     Pong(u64),

@@ -156,10 +156,7 @@ fn check_found(message: &str, model: impl FnOnce()) {
         Some(text) => text.as_str(),
         None => failure.downcast_ref::<&str>().expect("a panic has a text"),
     };
-    assert!(
-        text.contains(message),
-        "it failed for another reason: {text}"
-    );
+    assert!(text.contains(message), "it failed for another reason: {text}");
 }
 
 fn check_mutant(mutant: Protocol) {
@@ -173,34 +170,22 @@ fn no_wake_up_is_lost() {
 
 #[test]
 fn clearing_the_shards_flag_by_a_store_is_found() {
-    check_mutant(Protocol {
-        clear_shard: Clear::Store,
-        ..OURS
-    });
+    check_mutant(Protocol { clear_shard: Clear::Store, ..OURS });
 }
 
 #[test]
 fn clearing_the_channels_flag_by_a_store_is_found() {
-    check_mutant(Protocol {
-        clear_channel: Clear::Store,
-        ..OURS
-    });
+    check_mutant(Protocol { clear_channel: Clear::Store, ..OURS });
 }
 
 #[test]
 fn loading_the_head_before_the_clear_is_found() {
-    check_mutant(Protocol {
-        load_head: LoadHead::BeforeClear,
-        ..OURS
-    });
+    check_mutant(Protocol { load_head: LoadHead::BeforeClear, ..OURS });
 }
 
 #[test]
 fn ringing_before_the_push_is_found() {
-    check_mutant(Protocol {
-        publish: Publish::RingThenPost,
-        ..OURS
-    });
+    check_mutant(Protocol { publish: Publish::RingThenPost, ..OURS });
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -233,10 +218,7 @@ fn check_subscription(fences: Fences) {
         }
         let position = head.load(Acquire);
         let mask = publisher.join().expect("the publisher does not panic");
-        assert!(
-            position == 1 || mask == bit(5),
-            "the subscriber stands before a frame nobody tells it of"
-        );
+        assert!(position == 1 || mask == bit(5), "the subscriber stands before a frame nobody tells it of");
     });
 }
 

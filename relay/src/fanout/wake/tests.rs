@@ -7,10 +7,7 @@ fn a_channel_is_queued_once_until_its_flag_is_taken() {
     assert!(bell.post(&flag, 7));
     assert!(!bell.post(&flag, 7));
     assert_eq!((bell.pop(), bell.pop()), (Some(7), None));
-    assert!(
-        !bell.post(&flag, 7),
-        "popped, but its flag is not taken yet"
-    );
+    assert!(!bell.post(&flag, 7), "popped, but its flag is not taken yet");
     assert!(flag.take());
     assert!(bell.post(&flag, 7));
     assert_eq!(bell.pop(), Some(7));

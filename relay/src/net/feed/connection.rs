@@ -52,10 +52,5 @@ pub(super) fn start<S: Sink + 'static>(
         let why = reader::read(&shared, conn, dialled.read, dialled.leftover).await;
         shared.lost(conn, why);
     });
-    Handle {
-        conn,
-        queue,
-        abort_reader,
-        _ended,
-    }
+    Handle { conn, queue, abort_reader, _ended }
 }

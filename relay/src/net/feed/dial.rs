@@ -9,9 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::Empty;
 use hyper::client::conn::http1;
-use hyper::header::{
-    CONNECTION, HOST, HeaderMap, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
-};
+use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS};
 use hyper::header::{SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE, USER_AGENT};
 use hyper::upgrade::Upgraded;
 use hyper::{Request, StatusCode};
@@ -65,9 +63,7 @@ pub(super) struct Dialled {
 }
 
 pub(super) async fn dial(settings: &Settings) -> Result<Dialled, DialError> {
-    timeout(DIAL_MAX, dial_unlimited(settings))
-        .await
-        .map_err(|_| DialError::TimedOut)?
+    timeout(DIAL_MAX, dial_unlimited(settings)).await.map_err(|_| DialError::TimedOut)?
 }
 
 async fn dial_unlimited(settings: &Settings) -> Result<Dialled, DialError> {
@@ -77,33 +73,19 @@ async fn dial_unlimited(settings: &Settings) -> Result<Dialled, DialError> {
     if !target.is_tls() {
         let (socket, leftover) = open::<TcpStream>(socket, target).await?;
         let (read, write) = socket.into_split();
-        return Ok(Dialled {
-            read: Box::new(read),
-            write: Box::new(write),
-            leftover,
-        });
+        return Ok(Dialled { read: Box::new(read), write: Box::new(write), leftover });
     }
     let config = settings.tls.clone().ok_or(DialError::NoTls)?;
     let name = ServerName::try_from(target.host().to_owned()).map_err(|_| DialError::ServerName)?;
     let socket = TlsConnector::from(config).connect(name, socket).await?;
     let (socket, leftover) = open::<TlsStream<TcpStream>>(socket, target).await?;
     let (read, write) = tokio::io::split(socket);
-    Ok(Dialled {
-        read: Box::new(read),
-        write: Box::new(write),
-        leftover,
-    })
+    Ok(Dialled { read: Box::new(read), write: Box::new(write), leftover })
 }
 
 async fn connect(target: &Target) -> Result<TcpStream, DialError> {
-    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((target.host(), target.port()))
-        .await?
-        .collect();
-    let limit = if addresses.len() > 1 {
-        ADDRESS_MAX
-    } else {
-        DIAL_MAX
-    };
+    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((target.host(), target.port())).await?.collect();
+    let limit = if addresses.len() > 1 { ADDRESS_MAX } else { DIAL_MAX };
     let mut failure = DialError::NoAddress;
     for address in addresses {
         match timeout(limit, TcpStream::connect(address)).await {
@@ -149,9 +131,7 @@ where
             exchange.await?
         }
     };
-    let parts = upgraded
-        .downcast::<TokioIo<S>>()
-        .expect("hyper gives back the socket it was given");
+    let parts = upgraded.downcast::<TokioIo<S>>().expect("hyper gives back the socket it was given");
     Ok((parts.io.into_inner(), parts.read_buf))
 }
 
@@ -166,23 +146,15 @@ fn nonce() -> [u8; 16] {
 
 fn check_headers(headers: &HeaderMap, key: &str) -> Result<(), DialError> {
     let has_token = |name: &HeaderName, token: &str| {
-        let values = headers
-            .get_all(name)
-            .iter()
-            .filter_map(|value| value.to_str().ok());
-        values
-            .flat_map(|value| value.split(','))
-            .any(|part| part.trim().eq_ignore_ascii_case(token))
+        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
     };
     for (name, token) in [(UPGRADE, "websocket"), (CONNECTION, "upgrade")] {
         if !has_token(&name, token) {
             return Err(DialError::Header(name));
         }
     }
-    if headers
-        .get(SEC_WEBSOCKET_ACCEPT)
-        .is_none_or(|value| value.as_bytes() != accept(key).as_bytes())
-    {
+    if headers.get(SEC_WEBSOCKET_ACCEPT).is_none_or(|value| value.as_bytes() != accept(key).as_bytes()) {
         return Err(DialError::Header(SEC_WEBSOCKET_ACCEPT));
     }
     // None was offered, so whatever it is, the frames would not be what we think they are.
@@ -193,10 +165,7 @@ fn check_headers(headers: &HeaderMap, key: &str) -> Result<(), DialError> {
 }
 
 pub(super) fn accept(key: &str) -> String {
-    let digest = Sha1::new()
-        .chain_update(key.as_bytes())
-        .chain_update(WEBSOCKET_GUID.as_bytes())
-        .finalize();
+    let digest = Sha1::new().chain_update(key.as_bytes()).chain_update(WEBSOCKET_GUID.as_bytes()).finalize();
     STANDARD.encode(digest)
 }
 
@@ -204,9 +173,6 @@ pub(super) fn accept(key: &str) -> String {
 mod tests {
     #[test]
     fn the_accept_value_of_the_rfc() {
-        assert_eq!(
-            super::accept("dGhlIHNhbXBsZSBub25jZQ=="),
-            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-        );
+        assert_eq!(super::accept("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 }

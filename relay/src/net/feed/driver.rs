@@ -33,12 +33,7 @@ pub async fn run(
     let mut shutdown = pin!(shutdown);
     let manager = Manager::new(settings.manager.clone(), settings.seed);
     let shared = Shared::new(manager, sink, decode);
-    let mut driver = Driver {
-        shared,
-        settings: Rc::new(settings),
-        handles: BTreeMap::new(),
-        tasks: JoinSet::new(),
-    };
+    let mut driver = Driver { shared, settings: Rc::new(settings), handles: BTreeMap::new(), tasks: JoinSet::new() };
     driver.want_always();
     let mut demands = Vec::new();
     let mut is_mailbox_open = true;
@@ -111,34 +106,15 @@ impl<S: Sink + 'static> Driver<S> {
             Action::Close { conn } => {
                 self.handles.remove(&conn.index);
             }
-            Action::Down {
-                conn,
-                why,
-                retry_ms,
-            } => {
+            Action::Down { conn, why, retry_ms } => {
                 tracing::warn!(conn = conn.index, %why, retry_ms, "upstream connection lost");
-                self.shared.event(FeedEvent::Lost {
-                    conn: conn.index,
-                    why,
-                });
-                self.shared.event(FeedEvent::Backoff {
-                    conn: conn.index,
-                    ms: retry_ms,
-                });
+                self.shared.event(FeedEvent::Lost { conn: conn.index, why });
+                self.shared.event(FeedEvent::Backoff { conn: conn.index, ms: retry_ms });
             }
-            Action::Governed { conn } => {
-                self.shared.event(FeedEvent::Governed { conn: conn.index })
-            }
+            Action::Governed { conn } => self.shared.event(FeedEvent::Governed { conn: conn.index }),
             Action::Learned { conn, streams } => {
-                tracing::warn!(
-                    conn = conn.index,
-                    streams,
-                    "the venue takes fewer streams than configured"
-                );
-                self.shared.event(FeedEvent::Learned {
-                    conn: conn.index,
-                    streams,
-                });
+                tracing::warn!(conn = conn.index, streams, "the venue takes fewer streams than configured");
+                self.shared.event(FeedEvent::Learned { conn: conn.index, streams });
             }
             Action::Live(id) => self.shared.event(FeedEvent::TopicLive(id.0)),
             Action::Lost(id) => self.shared.event(FeedEvent::TopicLost(id.0)),
@@ -151,11 +127,7 @@ impl<S: Sink + 'static> Driver<S> {
     }
 
     fn send(&self, conn: Conn, outgoing: Outgoing) {
-        if let Some(handle) = self
-            .handles
-            .get(&conn.index)
-            .filter(|handle| handle.conn == conn)
-        {
+        if let Some(handle) = self.handles.get(&conn.index).filter(|handle| handle.conn == conn) {
             // A writer that is gone has seen an error, which the reader sees as well.
             let _ = handle.queue.send(outgoing);
         }

@@ -44,13 +44,7 @@ impl Venue {
     pub async fn accept(&self, behind: &[u8]) -> Peer {
         let (socket, head) = self.request().await;
         let (read, write) = socket.into_split();
-        Peer::new(
-            Box::new(read),
-            Box::new(write),
-            &accept(key_of(&head)),
-            behind,
-        )
-        .await
+        Peer::new(Box::new(read), Box::new(write), &accept(key_of(&head)), behind).await
     }
 
     /// The same, with an accept value of another key.
@@ -63,18 +57,12 @@ impl Venue {
     /// The same over TLS; the name that the relay asked for comes with it.
     pub async fn accept_tls(&self, tls: Arc<ServerConfig>) -> (Peer, Option<String>) {
         let (socket, _) = self.listener.accept().await.expect("accepted");
-        let mut socket = TlsAcceptor::from(tls)
-            .accept(socket)
-            .await
-            .expect("trusted");
+        let mut socket = TlsAcceptor::from(tls).accept(socket).await.expect("trusted");
         let name = socket.get_ref().1.server_name().map(str::to_owned);
         let head = head_of(&mut socket).await;
         let (read, write) = tokio::io::split(socket);
         let accept = accept(key_of(&head));
-        (
-            Peer::new(Box::new(read), Box::new(write), &accept, b"").await,
-            name,
-        )
+        (Peer::new(Box::new(read), Box::new(write), &accept, b"").await, name)
     }
 
     pub async fn request(&self) -> (TcpStream, String) {
@@ -86,9 +74,7 @@ impl Venue {
 
     pub async fn nobody_comes_for(&self, ms: u64) -> bool {
         // Waits for the absence of something: only time can show it.
-        timeout(Duration::from_millis(ms), self.listener.accept())
-            .await
-            .is_err()
+        timeout(Duration::from_millis(ms), self.listener.accept()).await.is_err()
     }
 }
 
@@ -103,9 +89,7 @@ async fn head_of(socket: &mut (impl AsyncRead + Unpin)) -> String {
 
 fn key_of(head: &str) -> &str {
     let mut lines = head.lines();
-    lines
-        .find_map(|line| line.strip_prefix("sec-websocket-key: "))
-        .expect("a key")
+    lines.find_map(|line| line.strip_prefix("sec-websocket-key: ")).expect("a key")
 }
 
 pub(super) struct Peer {
@@ -145,8 +129,7 @@ impl Peer {
 
     pub async fn next(&mut self) -> Got {
         let got = timeout(Duration::from_secs(5), self.got.recv()).await;
-        got.expect("the relay sends in time")
-            .expect("not after the end")
+        got.expect("the relay sends in time").expect("not after the end")
     }
 
     pub async fn expect(&mut self, text: &str) {
@@ -155,12 +138,8 @@ impl Peer {
 
     /// Takes the SUBSCRIBE and acknowledges it.
     pub async fn subscribe(&mut self, names: &str, id: u64) {
-        self.expect(&format!(
-            r#"{{"method":"SUBSCRIBE","params":[{names}],"id":{id}}}"#
-        ))
-        .await;
-        self.send(&text(&format!(r#"{{"result":null,"id":{id}}}"#)))
-            .await;
+        self.expect(&format!(r#"{{"method":"SUBSCRIBE","params":[{names}],"id":{id}}}"#)).await;
+        self.send(&text(&format!(r#"{{"result":null,"id":{id}}}"#))).await;
     }
 
     /// All bytes in one write.
@@ -175,9 +154,7 @@ impl Peer {
 
 pub(super) fn frame(is_final: bool, opcode: OpCode, payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    Frame::new(is_final, opcode, None, payload.into())
-        .write(&mut bytes)
-        .to_vec()
+    Frame::new(is_final, opcode, None, payload.into()).write(&mut bytes).to_vec()
 }
 
 pub(super) fn text(payload: &str) -> Vec<u8> {

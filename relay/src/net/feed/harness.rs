@@ -32,9 +32,7 @@ impl Sink for Recorder {
     fn frame(&mut self, stream: &str, data: &[u8], read_ns: u64) -> Option<u32> {
         assert!(read_ns <= self.now_ns());
         let data = String::from_utf8(data.to_vec()).expect("checked by the feed");
-        self.told
-            .borrow_mut()
-            .push(Told::Frame(stream.to_owned(), data));
+        self.told.borrow_mut().push(Told::Frame(stream.to_owned(), data));
         stream.strip_prefix('s').and_then(|id| id.parse().ok())
     }
 
@@ -58,25 +56,15 @@ fn decode(text: &[u8]) -> Decoded<'_> {
     };
     let id = value["id"].as_u64();
     if let Some(stream) = value["stream"].as_str() {
-        let at = text
-            .windows(7)
-            .position(|window| window == b"\"data\":")
-            .expect("data");
-        return Decoded::Data {
-            stream: Cow::Owned(stream.to_owned()),
-            data: &text[at + 7..text.len() - 1],
-        };
+        let at = text.windows(7).position(|window| window == b"\"data\":").expect("data");
+        return Decoded::Data { stream: Cow::Owned(stream.to_owned()), data: &text[at + 7..text.len() - 1] };
     }
     match &value {
         _ if value["e"] == "serverShutdown" => Decoded::Shutdown,
         _ if value.get("e").is_some() => Decoded::NoStreamName,
         _ if value.get("error").is_some() => {
             let msg = value["error"]["msg"].as_str().expect("msg").to_owned();
-            Decoded::Error {
-                id,
-                code: value["error"]["code"].as_i64().expect("code"),
-                msg: msg.into(),
-            }
+            Decoded::Error { id, code: value["error"]["code"].as_i64().expect("code"), msg: msg.into() }
         }
         _ if value.get("result").is_some() => Decoded::Ack { id },
         _ => Decoded::Other,
@@ -100,48 +88,20 @@ impl World {
 
     pub fn start_with(venue: Venue, url: &str, tls: Option<Arc<ClientConfig>>) -> Self {
         let target = Target::parse(url).expect("a url");
-        let backoff = Shape {
-            first_ms: 20,
-            ..Shape::default()
-        };
-        let manager = manager::Settings {
-            gather_ms: 5,
-            linger_ms: 20,
-            backoff,
-            ..manager::Settings::default()
-        };
-        let settings = Settings {
-            target,
-            tls,
-            manager,
-            always: Vec::new(),
-            seed: 1,
-        };
+        let backoff = Shape { first_ms: 20, ..Shape::default() };
+        let manager = manager::Settings { gather_ms: 5, linger_ms: 20, backoff, ..manager::Settings::default() };
+        let settings = Settings { target, tls, manager, always: Vec::new(), seed: 1 };
         let (demand, mailbox) = mpsc::unbounded_channel();
         let (shutdown, stop) = oneshot::channel::<()>();
         let told = Rc::new(RefCell::new(Vec::new()));
-        let sink = Recorder {
-            told: Rc::clone(&told),
-            start: Instant::now(),
-        };
+        let sink = Recorder { told: Rc::clone(&told), start: Instant::now() };
         let stop = async move { stop.await.unwrap_or(()) };
         let feed = tokio::task::spawn_local(run(settings, mailbox, sink, decode, stop));
-        Self {
-            venue,
-            demand,
-            told,
-            shutdown,
-            feed,
-        }
+        Self { venue, demand, told, shutdown, feed }
     }
 
     pub fn want(&self, id: u32) {
-        self.demand
-            .send(Demand::Want {
-                id,
-                name: format!("s{id}").into(),
-            })
-            .expect("the feed runs");
+        self.demand.send(Demand::Want { id, name: format!("s{id}").into() }).expect("the feed runs");
     }
 
     /// A connection that holds `s1`.
@@ -168,23 +128,15 @@ impl World {
     }
 
     pub async fn until_frame(&self, payload: &str) {
-        self.until(|told| matches!(told, Told::Frame(_, data) if data == payload))
-            .await;
+        self.until(|told| matches!(told, Told::Frame(_, data) if data == payload)).await;
     }
 
     pub fn count(&self, event: &FeedEvent) -> usize {
-        self.told
-            .borrow()
-            .iter()
-            .filter(|told| **told == Told::Event(event.clone()))
-            .count()
+        self.told.borrow().iter().filter(|told| **told == Told::Event(event.clone())).count()
     }
 }
 
 pub(super) fn on_a_shard(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     tokio::task::LocalSet::new().block_on(&runtime, test);
 }

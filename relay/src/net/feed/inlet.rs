@@ -22,24 +22,13 @@ pub(super) struct Inlet {
 
 impl Inlet {
     pub fn new(read: ReadHalf, leftover: Bytes, is_fresh: Rc<Cell<bool>>) -> Self {
-        let read: ReadHalf = if leftover.is_empty() {
-            read
-        } else {
-            Box::new(io::Cursor::new(leftover).chain(read))
-        };
-        Self {
-            buffer: BufReader::with_capacity(READ_BYTES, read),
-            is_fresh,
-        }
+        let read: ReadHalf = if leftover.is_empty() { read } else { Box::new(io::Cursor::new(leftover).chain(read)) };
+        Self { buffer: BufReader::with_capacity(READ_BYTES, read), is_fresh }
     }
 }
 
 impl AsyncRead for Inlet {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        out: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let was_empty = self.buffer.buffer().is_empty();
         // Through the buffer also where `out` is larger: one path, and one copy is nothing beside the socket's.
         let bytes = ready!(Pin::new(&mut self.buffer).poll_fill_buf(context))?;

@@ -31,11 +31,7 @@ pub(super) struct Joiner {
 
 impl Joiner {
     pub fn new(bytes_max: usize) -> Self {
-        Self {
-            bytes_max,
-            state: State::Between,
-            text: Vec::new(),
-        }
+        Self { bytes_max, state: State::Between, text: Vec::new() }
     }
 
     /// Takes a text, binary or continuation frame. The caller has fastwebsockets' word that an unfragmented text is
@@ -52,11 +48,7 @@ impl Joiner {
                 _ => None,
             };
             if let Some(reason) = reason {
-                self.state = if frame.fin {
-                    State::Between
-                } else {
-                    State::Skipping
-                };
+                self.state = if frame.fin { State::Between } else { State::Skipping };
                 return Joined::Dropped(reason);
             }
             if frame.fin {
@@ -117,16 +109,9 @@ mod tests {
     fn fragments_are_joined_within_the_bound() {
         use OpCode::{Binary, Continuation, Text};
         check(&[(true, Text, b"12345678")], &["12345678"]);
+        check(&[(true, Text, b"123456789"), (true, Text, b"ok")], &["TooBig", "ok"]);
         check(
-            &[(true, Text, b"123456789"), (true, Text, b"ok")],
-            &["TooBig", "ok"],
-        );
-        check(
-            &[
-                (false, Text, b"123"),
-                (false, Continuation, b""),
-                (true, Continuation, b"45"),
-            ],
+            &[(false, Text, b"123"), (false, Continuation, b""), (true, Continuation, b"45")],
             &["part", "part", "12345"],
         );
         let over = [
@@ -137,29 +122,12 @@ mod tests {
         ];
         check(&over, &["part", "TooBig", "part", "ok"]);
         check(
-            &[
-                (true, Binary, b"1"),
-                (false, Binary, b"1"),
-                (true, Continuation, b"2"),
-            ],
+            &[(true, Binary, b"1"), (false, Binary, b"1"), (true, Continuation, b"2")],
             &["Binary", "Binary", "part"],
         );
-        check(
-            &[(false, Text, b"\xc3"), (true, Continuation, b"\xa9")],
-            &["part", "é"],
-        );
-        check(
-            &[
-                (false, Text, b"\xc3"),
-                (true, Continuation, b"a"),
-                (true, Text, b"ok"),
-            ],
-            &["part", "NotUtf8", "ok"],
-        );
+        check(&[(false, Text, b"\xc3"), (true, Continuation, b"\xa9")], &["part", "é"]);
+        check(&[(false, Text, b"\xc3"), (true, Continuation, b"a"), (true, Text, b"ok")], &["part", "NotUtf8", "ok"]);
         check(&[(true, Continuation, b"a")], &["violation"]);
-        check(
-            &[(false, Text, b"a"), (true, Text, b"b")],
-            &["part", "violation"],
-        );
+        check(&[(false, Text, b"a"), (true, Text, b"b")], &["part", "violation"]);
     }
 }

@@ -121,18 +121,9 @@ pub enum DropReason {
 /// A message from the venue, as far as the feed needs to know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decoded<'a> {
-    Data {
-        stream: Cow<'a, str>,
-        data: &'a [u8],
-    },
-    Ack {
-        id: Option<u64>,
-    },
-    Error {
-        id: Option<u64>,
-        code: i64,
-        msg: Cow<'a, str>,
-    },
+    Data { stream: Cow<'a, str>, data: &'a [u8] },
+    Ack { id: Option<u64> },
+    Error { id: Option<u64>, code: i64, msg: Cow<'a, str> },
     Shutdown,
     NoStreamName,
     NotJson,

@@ -25,17 +25,9 @@ const TURN_NS: u64 = 1_000_000;
 const SKIPPED_FRAME_BYTES_MAX: usize = 16 * UPSTREAM_MESSAGE_BYTES_MAX;
 
 /// Reads until the connection ends, and says why it did.
-pub(super) async fn read<S: Sink>(
-    shared: &Shared<S>,
-    conn: Conn,
-    socket: ReadHalf,
-    leftover: bytes::Bytes,
-) -> Loss {
+pub(super) async fn read<S: Sink>(shared: &Shared<S>, conn: Conn, socket: ReadHalf, leftover: bytes::Bytes) -> Loss {
     let is_fresh = Rc::new(Cell::new(false));
-    let mut socket = WebSocket::after_handshake(
-        Inlet::new(socket, leftover, Rc::clone(&is_fresh)),
-        Role::Client,
-    );
+    let mut socket = WebSocket::after_handshake(Inlet::new(socket, leftover, Rc::clone(&is_fresh)), Role::Client);
     socket.set_auto_pong(false);
     socket.set_auto_close(false);
     // "At least this long" is too big for fastwebsockets.
@@ -43,10 +35,7 @@ pub(super) async fn read<S: Sink>(
 
     let mut joiner = Joiner::new(UPSTREAM_MESSAGE_BYTES_MAX);
     let mut read_ns = shared.now_ns();
-    let mut turn = Turn {
-        frames: 0,
-        since_ns: read_ns,
-    };
+    let mut turn = Turn { frames: 0, since_ns: read_ns };
     loop {
         let result = {
             // `read_frame` loses bytes when it is dropped half-way: one future is polled to its end, whatever happens
@@ -57,10 +46,7 @@ pub(super) async fn read<S: Sink>(
                 Poll::Pending => {
                     shared.end_of_read(conn);
                     let result = reading.await;
-                    turn = Turn {
-                        frames: 0,
-                        since_ns: shared.now_ns(),
-                    };
+                    turn = Turn { frames: 0, since_ns: shared.now_ns() };
                     result
                 }
             }
@@ -85,10 +71,7 @@ pub(super) async fn read<S: Sink>(
         if turn.frames >= FRAMES_PER_TURN || shared.now_ns() - turn.since_ns >= TURN_NS {
             shared.end_of_read(conn);
             tokio::task::yield_now().await;
-            turn = Turn {
-                frames: 0,
-                since_ns: shared.now_ns(),
-            };
+            turn = Turn { frames: 0, since_ns: shared.now_ns() };
         }
     }
 }
@@ -99,13 +82,7 @@ struct Turn {
 }
 
 /// Handles one frame; a reason if it ends the connection.
-fn take<S: Sink>(
-    shared: &Shared<S>,
-    conn: Conn,
-    joiner: &mut Joiner,
-    frame: &Frame<'_>,
-    read_ns: u64,
-) -> Option<Loss> {
+fn take<S: Sink>(shared: &Shared<S>, conn: Conn, joiner: &mut Joiner, frame: &Frame<'_>, read_ns: u64) -> Option<Loss> {
     match frame.opcode {
         OpCode::Text | OpCode::Binary | OpCode::Continuation => match joiner.push(frame) {
             Joined::Part => None,
@@ -131,10 +108,7 @@ fn take<S: Sink>(
 /// The close frame's code and reason (RFC 6455 section 5.5.1); 1005 stands for none.
 fn closed(payload: &[u8]) -> Loss {
     let (code, reason) = match payload {
-        [high, low, reason @ ..] => (
-            u16::from_be_bytes([*high, *low]),
-            String::from_utf8_lossy(reason).into_owned(),
-        ),
+        [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), String::from_utf8_lossy(reason).into_owned()),
         _ => (1005, String::new()),
     };
     Loss::Closed { code, reason }

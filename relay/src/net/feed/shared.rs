@@ -59,13 +59,7 @@ impl<S: Sink> Shared<S> {
             }
             Decoded::Ack { id } => self.reply(conn, id, Reply::Ok, now),
             Decoded::Error { id, code, msg } => {
-                tracing::warn!(
-                    conn = conn.index,
-                    ?id,
-                    code,
-                    msg = &*msg,
-                    "the venue refused a request"
-                );
+                tracing::warn!(conn = conn.index, ?id, code, msg = &*msg, "the venue refused a request");
                 self.reply(conn, id, Reply::Error { code, msg: &msg }, now);
             }
             Decoded::Shutdown => self.lost(conn, Loss::Shutdown),
@@ -93,9 +87,7 @@ impl<S: Sink> Shared<S> {
 
     pub fn connected(&self, conn: Conn) {
         let now = self.now_ms();
-        self.logged
-            .borrow_mut()
-            .retain(|(other, _)| other.index != conn.index);
+        self.logged.borrow_mut().retain(|(other, _)| other.index != conn.index);
         self.event(FeedEvent::Connected { conn: conn.index });
         self.manager.borrow_mut().connected(conn, now);
         self.news.notify_one();

@@ -24,33 +24,18 @@ impl Target {
     /// The combined endpoint of the url: a path that ends in `/stream` is kept, `/ws` becomes `/stream`, and any other
     /// (`/market`, or none) gets it appended. Only there does every payload name its stream.
     pub fn parse(url: &str) -> Result<Self, TargetError> {
-        let uri: Uri = url
-            .parse()
-            .map_err(|_| TargetError::NotAUrl(url.to_owned()))?;
+        let uri: Uri = url.parse().map_err(|_| TargetError::NotAUrl(url.to_owned()))?;
         let is_tls = match uri.scheme_str() {
             Some("ws") => false,
             Some("wss") => true,
             _ => return Err(TargetError::Scheme(url.to_owned())),
         };
-        let host = uri
-            .host()
-            .filter(|host| !host.is_empty())
-            .ok_or_else(|| TargetError::NoHost(url.to_owned()))?;
+        let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| TargetError::NoHost(url.to_owned()))?;
         let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
         let base = uri.path().trim_end_matches('/');
-        let base = base
-            .strip_suffix("/stream")
-            .or_else(|| base.strip_suffix("/ws"))
-            .unwrap_or(base);
-        let query = uri
-            .query()
-            .map_or(String::new(), |query| format!("?{query}"));
-        Ok(Self {
-            is_tls,
-            host: host.to_owned(),
-            port,
-            path: format!("{base}/stream{query}"),
-        })
+        let base = base.strip_suffix("/stream").or_else(|| base.strip_suffix("/ws")).unwrap_or(base);
+        let query = uri.query().map_or(String::new(), |query| format!("?{query}"));
+        Ok(Self { is_tls, host: host.to_owned(), port, path: format!("{base}/stream{query}") })
     }
 
     pub fn is_tls(&self) -> bool {
@@ -74,11 +59,7 @@ impl Target {
     /// The `Host` header: without the port where it is the scheme's own.
     pub fn authority(&self) -> String {
         let default = if self.is_tls { 443 } else { 80 };
-        if self.port == default {
-            self.host.clone()
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
+        if self.port == default { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
     }
 }
 
@@ -89,34 +70,10 @@ mod tests {
     #[test]
     fn urls_lead_to_the_combined_endpoint() {
         let table = [
-            (
-                "ws://localhost:9000/stream",
-                "localhost",
-                9000,
-                "/stream",
-                "localhost:9000",
-            ),
-            (
-                "wss://stream.binance.com",
-                "stream.binance.com",
-                443,
-                "/stream",
-                "stream.binance.com",
-            ),
-            (
-                "wss://stream.binance.com:9443/ws",
-                "stream.binance.com",
-                9443,
-                "/stream",
-                "stream.binance.com:9443",
-            ),
-            (
-                "wss://fstream.binance.com/market",
-                "fstream.binance.com",
-                443,
-                "/market/stream",
-                "fstream.binance.com",
-            ),
+            ("ws://localhost:9000/stream", "localhost", 9000, "/stream", "localhost:9000"),
+            ("wss://stream.binance.com", "stream.binance.com", 443, "/stream", "stream.binance.com"),
+            ("wss://stream.binance.com:9443/ws", "stream.binance.com", 9443, "/stream", "stream.binance.com:9443"),
+            ("wss://fstream.binance.com/market", "fstream.binance.com", 443, "/market/stream", "fstream.binance.com"),
             (
                 "wss://fstream.binance.com/public/ws/",
                 "fstream.binance.com",
@@ -124,32 +81,15 @@ mod tests {
                 "/public/stream",
                 "fstream.binance.com",
             ),
-            (
-                "ws://h/stream?timeUnit=MICROSECOND",
-                "h",
-                80,
-                "/stream?timeUnit=MICROSECOND",
-                "h",
-            ),
+            ("ws://h/stream?timeUnit=MICROSECOND", "h", 80, "/stream?timeUnit=MICROSECOND", "h"),
             ("ws://[::1]:80/", "::1", 80, "/stream", "[::1]"),
         ];
         for (url, host, port, path, authority) in table {
             let target = Target::parse(url).expect(url);
-            let found = (
-                target.host(),
-                target.port(),
-                target.path(),
-                target.authority(),
-            );
+            let found = (target.host(), target.port(), target.path(), target.authority());
             assert_eq!(found, (host, port, path, authority.to_owned()), "{url}");
         }
-        for url in [
-            "http://host/",
-            "host/path",
-            "stream.binance.com",
-            "ws://",
-            "",
-        ] {
+        for url in ["http://host/", "host/path", "stream.binance.com", "ws://", ""] {
             assert!(Target::parse(url).is_err(), "{url}");
         }
     }

@@ -21,36 +21,15 @@ use crate::venue::manager::Loss;
 fn frames_arrive_byte_for_byte_and_one_read_is_published_before_its_flush() {
     on_a_shard(async {
         let (world, mut peer) = World::connected().await;
-        let payloads: Vec<_> = (0..64)
-            .map(|n| format!(r#"{{"p": "00{n}.10","é":[ 1 ,2]}}"#))
-            .collect();
-        peer.send(
-            &payloads
-                .iter()
-                .flat_map(|payload| data("s1", payload))
-                .collect::<Vec<_>>(),
-        )
-        .await;
+        let payloads: Vec<_> = (0..64).map(|n| format!(r#"{{"p": "00{n}.10","é":[ 1 ,2]}}"#)).collect();
+        peer.send(&payloads.iter().flat_map(|payload| data("s1", payload)).collect::<Vec<_>>()).await;
         world.until_frame(&payloads[63]).await;
         let told = world.told.borrow();
-        let frames = told
-            .iter()
-            .filter(|told| matches!(told, Told::Frame(..)))
-            .cloned();
-        let expected = payloads
-            .iter()
-            .map(|payload| Told::Frame("s1".to_owned(), payload.clone()));
+        let frames = told.iter().filter(|told| matches!(told, Told::Frame(..))).cloned();
+        let expected = payloads.iter().map(|payload| Told::Frame("s1".to_owned(), payload.clone()));
         assert!(frames.eq(expected));
-        let first = told
-            .iter()
-            .position(|told| matches!(told, Told::Frame(..)))
-            .expect("frames");
-        assert!(
-            told[first..first + 64]
-                .iter()
-                .all(|told| matches!(told, Told::Frame(..))),
-            "no flush in between"
-        );
+        let first = told.iter().position(|told| matches!(told, Told::Frame(..))).expect("frames");
+        assert!(told[first..first + 64].iter().all(|told| matches!(told, Told::Frame(..))), "no flush in between");
         assert_eq!(told[first + 64], Told::Flush);
     });
 }
@@ -93,10 +72,7 @@ fn the_handshake_asks_for_the_combined_endpoint_and_offers_no_extension() {
         world.want(1);
         let (_socket, head) = world.venue.request().await;
         assert!(head.starts_with("GET /stream HTTP/1.1\r\n"), "{head}");
-        assert!(
-            head.contains(&format!("host: {}\r\n", world.venue.address)),
-            "{head}"
-        );
+        assert!(head.contains(&format!("host: {}\r\n", world.venue.address)), "{head}");
         assert!(!head.contains("sec-websocket-extensions"), "{head}");
     });
 }
@@ -107,14 +83,11 @@ fn a_wrong_accept_value_or_status_is_no_connection() {
         let world = World::start().await;
         world.want(1);
         let _wrong = world.venue.accept_wrongly().await;
-        let why =
-            Loss::NotConnected("the answer's sec-websocket-accept header is wrong".to_owned());
+        let why = Loss::NotConnected("the answer's sec-websocket-accept header is wrong".to_owned());
         world.until_event(FeedEvent::Lost { conn: 0, why }).await;
         let (mut socket, _) = world.venue.request().await;
         let answer = b"HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n";
-        tokio::io::AsyncWriteExt::write_all(&mut socket, answer)
-            .await
-            .expect("answered");
+        tokio::io::AsyncWriteExt::write_all(&mut socket, answer).await.expect("answered");
         let why = Loss::NotConnected("answered 429 Too Many Requests instead of 101".to_owned());
         world.until_event(FeedEvent::Lost { conn: 0, why }).await;
         let mut peer = world.venue.accept(b"").await;
@@ -137,9 +110,7 @@ fn an_abrupt_end_is_followed_by_a_new_connection_that_holds_the_same() {
         peer.subscribe(r#""s1","s2""#, 1).await;
         peer.send(&data("s1", "3")).await;
         world.until_frame("3").await;
-        world
-            .until(|told| *told == Told::Event(FeedEvent::TopicLive(1)))
-            .await;
+        world.until(|told| *told == Told::Event(FeedEvent::TopicLive(1))).await;
         assert_eq!(world.count(&FeedEvent::TopicLive(1)), 2);
         assert_eq!(world.count(&FeedEvent::TopicLost(1)), 1);
     });
@@ -149,20 +120,14 @@ fn an_abrupt_end_is_followed_by_a_new_connection_that_holds_the_same() {
 fn a_close_frame_is_told_with_its_reason_and_a_shutdown_is_followed_at_once() {
     on_a_shard(async {
         let (world, mut peer) = World::connected().await;
-        peer.send(&frame(true, OpCode::Close, b"\x03\xf0Too many requests"))
-            .await;
-        let why = Loss::Closed {
-            code: 1008,
-            reason: "Too many requests".to_owned(),
-        };
+        peer.send(&frame(true, OpCode::Close, b"\x03\xf0Too many requests")).await;
+        let why = Loss::Closed { code: 1008, reason: "Too many requests".to_owned() };
         world.until_event(FeedEvent::Lost { conn: 0, why }).await;
         let mut peer = world.venue.accept(b"").await;
         peer.subscribe(r#""s1""#, 1).await;
         peer.send(&text(r#"{"e":"serverShutdown","E":1}"#)).await;
         let _peer = world.venue.accept(b"").await;
-        world
-            .until_event(FeedEvent::Backoff { conn: 0, ms: 0 })
-            .await;
+        world.until_event(FeedEvent::Backoff { conn: 0, ms: 0 }).await;
         assert_eq!(peer.next().await, Got::Close);
     });
 }
@@ -192,12 +157,7 @@ fn what_cannot_be_published_is_counted_and_the_connection_survives() {
         peer.send(&frame(false, OpCode::Text, &half)).await;
         peer.send(&frame(true, OpCode::Continuation, &half)).await;
         peer.send(&text(r#"{"stream":"s1","data":{"#)).await;
-        peer.send(&frame(
-            true,
-            OpCode::Text,
-            b"{\"stream\":\"s1\",\"data\":\"\xff\"}",
-        ))
-        .await;
+        peer.send(&frame(true, OpCode::Text, b"{\"stream\":\"s1\",\"data\":\"\xff\"}")).await;
         peer.send(&frame(true, OpCode::Binary, b"{}")).await;
         peer.send(&text(r#"{"e":"trade","s":"BTCUSDT"}"#)).await;
         peer.send(&data("other", "1")).await;
@@ -212,11 +172,7 @@ fn what_cannot_be_published_is_counted_and_the_connection_survives() {
             (DropReason::UnknownTopic, 1),
         ];
         for (reason, count) in reasons {
-            assert_eq!(
-                world.count(&FeedEvent::Dropped { reason }),
-                count,
-                "{reason:?}"
-            );
+            assert_eq!(world.count(&FeedEvent::Dropped { reason }), count, "{reason:?}");
         }
         assert_eq!(world.count(&FeedEvent::Connected { conn: 0 }), 1);
     });
@@ -229,11 +185,7 @@ fn a_frame_beyond_all_measure_costs_the_connection() {
         let mut head = vec![0x81, 127];
         head.extend((1u64 << 40).to_be_bytes());
         peer.send(&head).await;
-        world
-            .until_event(FeedEvent::Dropped {
-                reason: DropReason::TooBig,
-            })
-            .await;
+        world.until_event(FeedEvent::Dropped { reason: DropReason::TooBig }).await;
         let mut peer = world.venue.accept(b"").await;
         peer.subscribe(r#""s1""#, 1).await;
     });
@@ -244,16 +196,10 @@ fn localhost() -> Arc<ServerConfig> {
     let chain = CertificateDer::from_pem_slice(include_bytes!("testdata/localhost.pem"));
     let key = PrivateKeyDer::from_pem_slice(include_bytes!("testdata/localhost.key"));
     let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let builder = builder
-        .with_safe_default_protocol_versions()
-        .expect("versions");
+    let builder = builder.with_safe_default_protocol_versions().expect("versions");
     let builder = builder.with_no_client_auth();
     let chain = vec![chain.expect("a certificate")];
-    Arc::new(
-        builder
-            .with_single_cert(chain, key.expect("a key"))
-            .expect("a pair"),
-    )
+    Arc::new(builder.with_single_cert(chain, key.expect("a key")).expect("a pair"))
 }
 
 #[test]
@@ -280,9 +226,7 @@ fn a_tls_venue_that_nobody_vouches_for_is_no_connection() {
     on_a_shard(async {
         let roots = RootCertStore { roots: Vec::new() };
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-        let builder = builder
-            .with_safe_default_protocol_versions()
-            .expect("versions");
+        let builder = builder.with_safe_default_protocol_versions().expect("versions");
         let tls = builder.with_root_certificates(roots).with_no_client_auth();
         let venue = Venue::start().await;
         let url = format!("wss://localhost:{}", venue.address.port());
@@ -290,11 +234,8 @@ fn a_tls_venue_that_nobody_vouches_for_is_no_connection() {
         world.want(1);
         let (socket, _) = world.venue.listener.accept().await.expect("dialled");
         assert!(TlsAcceptor::from(localhost()).accept(socket).await.is_err());
-        let refused =
-            |why: &Loss| matches!(why, Loss::NotConnected(why) if why.contains("UnknownIssuer"));
-        world
-            .until(|told| matches!(told, Told::Event(FeedEvent::Lost { why, .. }) if refused(why)))
-            .await;
+        let refused = |why: &Loss| matches!(why, Loss::NotConnected(why) if why.contains("UnknownIssuer"));
+        world.until(|told| matches!(told, Told::Event(FeedEvent::Lost { why, .. }) if refused(why))).await;
     });
 }
 
@@ -304,18 +245,9 @@ fn a_refused_name_is_told() {
         let world = World::start().await;
         world.want(1);
         let mut peer = world.venue.accept(b"").await;
-        peer.expect(r#"{"method":"SUBSCRIBE","params":["s1"],"id":1}"#)
-            .await;
-        peer.send(&text(
-            r#"{"error":{"code":2,"msg":"Invalid request: invalid stream"},"id":1}"#,
-        ))
-        .await;
-        world
-            .until_event(FeedEvent::Refused {
-                id: 1,
-                msg: "Invalid request: invalid stream".to_owned(),
-            })
-            .await;
+        peer.expect(r#"{"method":"SUBSCRIBE","params":["s1"],"id":1}"#).await;
+        peer.send(&text(r#"{"error":{"code":2,"msg":"Invalid request: invalid stream"},"id":1}"#)).await;
+        world.until_event(FeedEvent::Refused { id: 1, msg: "Invalid request: invalid stream".to_owned() }).await;
     });
 }
 
@@ -327,12 +259,8 @@ fn the_connection_lives_as_long_as_somebody_wants_something() {
         world.want(1);
         let mut peer = world.venue.accept(b"").await;
         peer.subscribe(r#""s1""#, 1).await;
-        world
-            .demand
-            .send(Demand::Unwant { id: 1 })
-            .expect("the feed runs");
-        peer.expect(r#"{"method":"UNSUBSCRIBE","params":["s1"],"id":2}"#)
-            .await;
+        world.demand.send(Demand::Unwant { id: 1 }).expect("the feed runs");
+        peer.expect(r#"{"method":"UNSUBSCRIBE","params":["s1"],"id":2}"#).await;
         peer.send(&text(r#"{"result":null,"id":2}"#)).await;
         world.until_event(FeedEvent::Released(1)).await;
         assert_eq!(peer.next().await, Got::Close);
@@ -346,10 +274,7 @@ fn a_shutdown_says_goodbye_and_ends() {
     on_a_shard(async {
         let (world, mut peer) = World::connected().await;
         world.shutdown.send(()).expect("the feed runs");
-        timeout(Duration::from_secs(2), world.feed)
-            .await
-            .expect("ends in time")
-            .expect("without a panic");
+        timeout(Duration::from_secs(2), world.feed).await.expect("ends in time").expect("without a panic");
         assert_eq!(peer.next().await, Got::Close);
         assert_eq!(peer.next().await, Got::Gone);
     });

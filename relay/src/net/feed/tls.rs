@@ -11,15 +11,9 @@ use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error("ca_file {path:?}: {source}")]
-    CaFile {
-        path: PathBuf,
-        source: rustls::pki_types::pem::Error,
-    },
+    CaFile { path: PathBuf, source: rustls::pki_types::pem::Error },
     #[error("ca_file {path:?}: a certificate is not usable: {source}")]
-    Certificate {
-        path: PathBuf,
-        source: rustls::Error,
-    },
+    Certificate { path: PathBuf, source: rustls::Error },
     #[error("no trusted certificate: neither the system nor ca_file has one")]
     NoRoots,
     #[error("tls: {0}")]
@@ -35,16 +29,10 @@ pub fn config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
     }
     roots.add_parsable_certificates(system.certs);
     if let Some(path) = ca_file {
-        let bad_file = |source| TlsError::CaFile {
-            path: path.to_owned(),
-            source,
-        };
+        let bad_file = |source| TlsError::CaFile { path: path.to_owned(), source };
         for certificate in CertificateDer::pem_file_iter(path).map_err(bad_file)? {
             let added = roots.add(certificate.map_err(bad_file)?);
-            added.map_err(|source| TlsError::Certificate {
-                path: path.to_owned(),
-                source,
-            })?;
+            added.map_err(|source| TlsError::Certificate { path: path.to_owned(), source })?;
         }
     }
     if roots.is_empty() {
@@ -53,7 +41,5 @@ pub fn config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
     // The provider is named, because a second one compiled in by some dependency would make the default panic.
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
     let builder = builder.with_safe_default_protocol_versions()?;
-    Ok(Arc::new(
-        builder.with_root_certificates(roots).with_no_client_auth(),
-    ))
+    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
 }

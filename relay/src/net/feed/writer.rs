@@ -39,16 +39,11 @@ pub(super) async fn write(
     }
 }
 
-async fn drain(
-    socket: &mut WriteHalf,
-    queue: &mut mpsc::UnboundedReceiver<Outgoing>,
-) -> std::io::Result<()> {
+async fn drain(socket: &mut WriteHalf, queue: &mut mpsc::UnboundedReceiver<Outgoing>) -> std::io::Result<()> {
     while let Some(outgoing) = queue.recv().await {
         let frame = match outgoing {
             Outgoing::Text(text) => Frame::text(text.into_bytes().into()),
-            Outgoing::Ping => {
-                Frame::new(true, fastwebsockets::OpCode::Ping, None, Vec::new().into())
-            }
+            Outgoing::Ping => Frame::new(true, fastwebsockets::OpCode::Ping, None, Vec::new().into()),
             Outgoing::Pong(payload) => Frame::pong(payload.into()),
         };
         send(socket, frame).await?;

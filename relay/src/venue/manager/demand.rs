@@ -10,15 +10,11 @@ impl Manager {
     pub fn want(&mut self, id: TopicId, name: &Arc<str>, now: u64) {
         let Some(topic) = self.topics.get_mut(&id) else {
             let key = self.enqueue(id, Class::New);
-            self.topics
-                .insert(id, Topic::new(Arc::clone(name), Place::Queued(key)));
+            self.topics.insert(id, Topic::new(Arc::clone(name), Place::Queued(key)));
             self.unproven_count += 1;
             return;
         };
-        debug_assert_eq!(
-            &topic.name, name,
-            "a topic's number is given to one name at a time"
-        );
+        debug_assert_eq!(&topic.name, name, "a topic's number is given to one name at a time");
         topic.wanted = true;
         let had_given_up = std::mem::take(&mut topic.gave_up);
         self.lingering.remove(&(topic.linger_until, id));
@@ -53,11 +49,7 @@ impl Manager {
 
     /// Nobody wants this stream any more. What was not asked for yet is dropped, the rest lingers.
     pub fn unwant(&mut self, id: TopicId, now: u64) {
-        let Some(topic) = self
-            .topics
-            .get_mut(&id)
-            .filter(|topic| topic.wanted && !topic.kept)
-        else {
+        let Some(topic) = self.topics.get_mut(&id).filter(|topic| topic.wanted && !topic.kept) else {
             return;
         };
         topic.wanted = false;
@@ -88,10 +80,7 @@ impl Manager {
         if topic.health == Health::Live && topic.proven {
             return;
         }
-        if !matches!(
-            topic.place,
-            Place::Asked(_) | Place::Held(_) | Place::Parting(_)
-        ) {
+        if !matches!(topic.place, Place::Asked(_) | Place::Held(_) | Place::Parting(_)) {
             return;
         }
         topic.health = Health::Live;
@@ -110,10 +99,7 @@ impl Manager {
                 return;
             }
             self.timers.pop_first();
-            let topic = self
-                .topics
-                .get_mut(&id)
-                .expect("a removed topic has no timer");
+            let topic = self.topics.get_mut(&id).expect("a removed topic has no timer");
             topic.due = u64::MAX;
             self.expire(id, now);
             self.arm(id);
@@ -122,15 +108,10 @@ impl Manager {
 
     fn expire(&mut self, id: TopicId, now: u64) {
         let settings = &self.settings;
-        let topic = self
-            .topics
-            .get_mut(&id)
-            .expect("a removed topic has no timer");
+        let topic = self.topics.get_mut(&id).expect("a removed topic has no timer");
         let is_late = match topic.health {
             Health::Lost => topic.lost_at + settings.stale_ms <= now,
-            Health::Live => settings
-                .topic_quiet_ms
-                .is_some_and(|quiet| topic.heard_at + quiet <= now),
+            Health::Live => settings.topic_quiet_ms.is_some_and(|quiet| topic.heard_at + quiet <= now),
             Health::New | Health::Stale => false,
         };
         if is_late {

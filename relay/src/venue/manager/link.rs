@@ -90,10 +90,7 @@ impl Link {
     }
 
     pub fn conn(&self, index: usize) -> Conn {
-        Conn {
-            index,
-            life: self.life,
-        }
+        Conn { index, life: self.life }
     }
 
     pub fn is_up(&self) -> bool {
@@ -107,16 +104,8 @@ impl Link {
     /// Slots that are about to become free.
     pub fn leaving_count(&self) -> usize {
         let unsubscribing = |method: Method| method == Method::Unsubscribe;
-        let parts = self
-            .parts
-            .iter()
-            .filter(|part| unsubscribing(part.0))
-            .map(|part| part.1.len());
-        let asked = self
-            .requests
-            .values()
-            .filter(|asked| unsubscribing(asked.method))
-            .map(|asked| asked.topics.len());
+        let parts = self.parts.iter().filter(|part| unsubscribing(part.0)).map(|part| part.1.len());
+        let asked = self.requests.values().filter(|asked| unsubscribing(asked.method)).map(|asked| asked.topics.len());
         self.parting.len() + parts.sum::<usize>() + asked.sum::<usize>()
     }
 
@@ -156,45 +145,27 @@ impl Link {
 
     /// When the oldest request, or else the ping, proves the connection dead.
     pub fn dead_at(&self, settings: &Settings) -> u64 {
-        let reply = self
-            .requests
-            .values()
-            .next()
-            .map_or(u64::MAX, |asked| asked.sent_at + settings.reply_ms);
-        let pong = self
-            .pinged_at
-            .map_or(u64::MAX, |at| at + settings.ping_reply_ms);
+        let reply = self.requests.values().next().map_or(u64::MAX, |asked| asked.sent_at + settings.reply_ms);
+        let pong = self.pinged_at.map_or(u64::MAX, |at| at + settings.ping_reply_ms);
         reply.min(pong)
     }
 
     pub fn ping_at(&self, settings: &Settings) -> u64 {
-        if self.pinged_at.is_some() {
-            u64::MAX
-        } else {
-            self.heard_at + settings.quiet_ms
-        }
+        if self.pinged_at.is_some() { u64::MAX } else { self.heard_at + settings.quiet_ms }
     }
 
     pub fn subscribe_at(&self, settings: &Settings, now: u64) -> u64 {
         if self.fresh.is_empty() {
             return u64::MAX;
         }
-        if self.fresh.len() >= settings.names_per_request {
-            now
-        } else {
-            self.fresh_at
-        }
+        if self.fresh.len() >= settings.names_per_request { now } else { self.fresh_at }
     }
 
     pub fn unsubscribe_at(&self, settings: &Settings, now: u64) -> u64 {
         if self.parting.is_empty() {
             return u64::MAX;
         }
-        if self.parting.len() >= settings.names_per_request {
-            now
-        } else {
-            self.parting_at
-        }
+        if self.parting.len() >= settings.names_per_request { now } else { self.parting_at }
     }
 
     /// When it has a message to send, the limit aside. PONGs are apart.
@@ -202,9 +173,7 @@ impl Link {
         if !self.parts.is_empty() {
             return now;
         }
-        let requests = self
-            .subscribe_at(settings, now)
-            .min(self.unsubscribe_at(settings, now));
+        let requests = self.subscribe_at(settings, now).min(self.unsubscribe_at(settings, now));
         requests.min(self.ping_at(settings))
     }
 
@@ -219,11 +188,7 @@ impl Link {
                     at if !self.is_governed => at,
                     at => at.max(self.messages.free_at(now, PONG_RESERVE)),
                 };
-                let pong_at = if self.pong.is_some() {
-                    self.messages.free_at(now, 0)
-                } else {
-                    u64::MAX
-                };
+                let pong_at = if self.pong.is_some() { self.messages.free_at(now, 0) } else { u64::MAX };
                 self.dead_at(settings).min(message_at).min(pong_at)
             }
         }

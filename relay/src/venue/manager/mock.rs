@@ -59,19 +59,13 @@ pub(super) const GHOST: &str = "ghost-";
 
 impl Venue {
     pub fn new(rules: Rules, seed: u64) -> Self {
-        Self {
-            rules,
-            random: StdRng::seed_from_u64(seed),
-            violations: Vec::new(),
-            clients: BTreeMap::new(),
-        }
+        Self { rules, random: StdRng::seed_from_u64(seed), violations: Vec::new(), clients: BTreeMap::new() }
     }
 
     pub fn accept(&mut self, conn: Conn) {
         self.clients.insert(conn, Client::default());
         if self.clients.len() > self.rules.connections {
-            self.violations
-                .push(format!("{} connections", self.clients.len()));
+            self.violations.push(format!("{} connections", self.clients.len()));
         }
     }
 
@@ -120,10 +114,7 @@ impl Venue {
             client.arrivals.pop_front();
         }
         if client.arrivals.len() > limit {
-            self.violations.push(format!(
-                "{} messages within a second at {now}",
-                client.arrivals.len()
-            ));
+            self.violations.push(format!("{} messages within a second at {now}", client.arrivals.len()));
         }
         if client.is_stalled {
             return Vec::new();
@@ -138,58 +129,32 @@ impl Venue {
         let request: serde_json::Value = serde_json::from_str(text).expect("a request is JSON");
         let id = request["id"].as_u64().expect("an id");
         let params = request["params"].as_array().expect("names").iter();
-        let names: Vec<_> = params
-            .map(|name| name.as_str().expect("a name").to_owned())
-            .collect();
+        let names: Vec<_> = params.map(|name| name.as_str().expect("a name").to_owned()).collect();
         if names.len() > 200 {
-            self.violations
-                .push(format!("{} names in one request", names.len()));
+            self.violations.push(format!("{} names in one request", names.len()));
         }
         if names.iter().any(|name| name.starts_with(BAD)) {
-            return vec![Push::Error {
-                id,
-                code: 2,
-                msg: "Invalid request: invalid stream",
-            }];
+            return vec![Push::Error { id, code: 2, msg: "Invalid request: invalid stream" }];
         }
         if request["method"] == "UNSUBSCRIBE" {
             let client = self.clients.get_mut(&conn).expect("it is connected");
             for name in &names {
                 if !client.names.remove(name) {
-                    self.violations
-                        .push(format!("{name} is unsubscribed and was not subscribed"));
+                    self.violations.push(format!("{name} is unsubscribed and was not subscribed"));
                 }
             }
             return vec![Push::Ack(id)];
         }
-        let doubled = names.iter().filter(|&name| {
-            self.clients
-                .values()
-                .any(|client| client.names.contains(name))
-        });
-        let doubled: Vec<_> = doubled
-            .map(|name| format!("{name} is subscribed twice"))
-            .collect();
+        let doubled = names.iter().filter(|&name| self.clients.values().any(|client| client.names.contains(name)));
+        let doubled: Vec<_> = doubled.map(|name| format!("{name} is subscribed twice")).collect();
         self.violations.extend(doubled);
         let client = self.clients.get_mut(&conn).expect("it is connected");
         if client.names.len() + names.len() > self.rules.streams_per_connection {
             if !self.rules.is_limit_unknown {
-                self.violations.push(format!(
-                    "{} streams and {} more",
-                    client.names.len(),
-                    names.len()
-                ));
+                self.violations.push(format!("{} streams and {} more", client.names.len(), names.len()));
             }
-            let error = Push::Error {
-                id,
-                code: 4,
-                msg: "Too many subscriptions",
-            };
-            return if self.rules.closes_when_too_many {
-                vec![error, Push::Close]
-            } else {
-                vec![error]
-            };
+            let error = Push::Error { id, code: 4, msg: "Too many subscriptions" };
+            return if self.rules.closes_when_too_many { vec![error, Push::Close] } else { vec![error] };
         }
         client.names.extend(names);
         vec![Push::Ack(id)]
@@ -200,29 +165,18 @@ impl Venue {
         let clients = self.clients.iter().filter(|(_, client)| !client.is_stalled);
         let names = |client: &Client| {
             let names = client.names.iter();
-            names
-                .filter(|name| !name.starts_with(GHOST))
-                .cloned()
-                .collect()
+            names.filter(|name| !name.starts_with(GHOST)).cloned().collect()
         };
-        clients
-            .map(|(&conn, client)| (conn, names(client)))
-            .collect()
+        clients.map(|(&conn, client)| (conn, names(client))).collect()
     }
 
     pub fn is_stalled(&self, conn: Conn) -> bool {
-        self.clients
-            .get(&conn)
-            .is_none_or(|client| client.is_stalled)
+        self.clients.get(&conn).is_none_or(|client| client.is_stalled)
     }
 
     /// Every name that is subscribed, on every connection.
     pub fn held(&self) -> Vec<String> {
-        let mut names: Vec<_> = self
-            .clients
-            .values()
-            .flat_map(|client| client.names.iter().cloned())
-            .collect();
+        let mut names: Vec<_> = self.clients.values().flat_map(|client| client.names.iter().cloned()).collect();
         names.sort();
         names
     }

@@ -56,8 +56,7 @@ pub struct Manager {
 
 impl Manager {
     pub fn new(settings: Settings, seed: u64) -> Self {
-        let links = (0..settings.connections)
-            .map(|index| Link::new(&settings, seed.wrapping_add(index as u64)));
+        let links = (0..settings.connections).map(|index| Link::new(&settings, seed.wrapping_add(index as u64)));
         Self {
             links: links.collect(),
             connects: Governor::new(settings.connects_per_window, settings.connect_window_ms),
@@ -98,11 +97,7 @@ impl Manager {
     pub fn next_due(&self, now: u64) -> u64 {
         let topics = self.timers.first().map_or(u64::MAX, |&(due, _)| due);
         let connect_at = self.connects.free_at(now, 0);
-        let links = self
-            .links
-            .iter()
-            .map(|link| link.next_due(&self.settings, connect_at, now))
-            .min();
+        let links = self.links.iter().map(|link| link.next_due(&self.settings, connect_at, now)).min();
         topics.min(links.unwrap_or(u64::MAX))
     }
 
@@ -122,16 +117,11 @@ impl Manager {
     }
 
     pub fn connections_open(&self) -> usize {
-        self.links
-            .iter()
-            .filter(|link| link.phase == Phase::Open)
-            .count()
+        self.links.iter().filter(|link| link.phase == Phase::Open).count()
     }
 
     /// The connection if it is the current life of its slot, whatever its phase.
     fn current(&mut self, conn: Conn) -> Option<&mut Link> {
-        self.links
-            .get_mut(conn.index)
-            .filter(|link| link.life == conn.life && link.is_up())
+        self.links.get_mut(conn.index).filter(|link| link.life == conn.life && link.is_up())
     }
 }

@@ -38,28 +38,14 @@ impl Manager {
     }
 
     fn place(&mut self, id: TopicId, class: Class, index: usize, now: u64) {
-        let topic = self
-            .topics
-            .get_mut(&id)
-            .expect("a removed topic is not queued");
+        let topic = self.topics.get_mut(&id).expect("a removed topic is not queued");
         topic.place = Place::Ready(index);
         let link = &mut self.links[index];
         link.members.insert(id);
-        debug_assert!(
-            link.members.len() <= link.capacity,
-            "more streams than the connection may hold"
-        );
+        debug_assert!(link.members.len() <= link.capacity, "more streams than the connection may hold");
         // What was held before does not wait for company: it comes in bulk anyway.
-        let at = if class == Class::Again {
-            now
-        } else {
-            now + self.settings.gather_ms
-        };
-        link.fresh_at = if link.fresh.is_empty() {
-            at
-        } else {
-            link.fresh_at.min(at)
-        };
+        let at = if class == Class::Again { now } else { now + self.settings.gather_ms };
+        link.fresh_at = if link.fresh.is_empty() { at } else { link.fresh_at.min(at) };
         link.fresh.push(id);
         if link.phase == Phase::Idle {
             link.phase = Phase::Waiting;
@@ -68,11 +54,8 @@ impl Manager {
 
     /// An open connection first: it serves at once. Then one that is coming, and only then another one.
     fn roomy_link(&self) -> Option<usize> {
-        let first = |wanted: fn(Phase) -> bool| {
-            self.links
-                .iter()
-                .position(|link| wanted(link.phase) && link.has_room())
-        };
+        let first =
+            |wanted: fn(Phase) -> bool| self.links.iter().position(|link| wanted(link.phase) && link.has_room());
         first(|phase| phase == Phase::Open)
             .or_else(|| first(|phase| phase != Phase::Idle))
             .or_else(|| first(|phase| phase == Phase::Idle))
@@ -80,10 +63,7 @@ impl Manager {
 
     fn tell_no_room(&mut self) {
         for id in std::mem::take(&mut self.untold) {
-            let is_queued = self
-                .topics
-                .get(&id)
-                .is_some_and(|topic| matches!(topic.place, Place::Queued(_)));
+            let is_queued = self.topics.get(&id).is_some_and(|topic| matches!(topic.place, Place::Queued(_)));
             if is_queued {
                 self.actions.push_back(Action::NoRoom(id));
             }
@@ -94,14 +74,9 @@ impl Manager {
     fn make_room(&mut self, now: u64) {
         let leaving: usize = self.links.iter().map(|link| link.leaving_count()).sum();
         let mut needed = self.queue.len().saturating_sub(leaving);
-        let is_held =
-            |manager: &Self, id: &TopicId| matches!(manager.topics[id].place, Place::Held(_));
+        let is_held = |manager: &Self, id: &TopicId| matches!(manager.topics[id].place, Place::Held(_));
 
-        let unwanted = self
-            .lingering
-            .iter()
-            .map(|&(_, id)| id)
-            .filter(|id| is_held(self, id));
+        let unwanted = self.lingering.iter().map(|&(_, id)| id).filter(|id| is_held(self, id));
         let unwanted: Vec<_> = unwanted.take(needed).collect();
         needed -= unwanted.len();
         for id in unwanted {
@@ -109,11 +84,7 @@ impl Manager {
         }
 
         let old_enough = |asked_at: u64| asked_at + self.settings.unproven_ms <= now;
-        let silent = self
-            .unproven
-            .iter()
-            .take_while(|&&(asked_at, _)| old_enough(asked_at))
-            .map(|&(_, id)| id);
+        let silent = self.unproven.iter().take_while(|&&(asked_at, _)| old_enough(asked_at)).map(|&(_, id)| id);
         let silent = silent.filter(|id| is_held(self, id) && self.topics[id].may_be_given_up());
         for id in silent.take(needed).collect::<Vec<_>>() {
             self.give_up(id, now);

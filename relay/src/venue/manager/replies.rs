@@ -57,13 +57,7 @@ impl Manager {
         match (request.method, reply) {
             (Method::Subscribe, Reply::Ok) => self.subscribed(conn.index, request),
             (Method::Unsubscribe, Reply::Ok) => self.unsubscribed(request),
-            (
-                Method::Subscribe,
-                Reply::Error {
-                    code: CODE_TOO_MANY,
-                    msg,
-                },
-            ) => self.too_many(conn, request, msg),
+            (Method::Subscribe, Reply::Error { code: CODE_TOO_MANY, msg }) => self.too_many(conn, request, msg),
             (_, Reply::Error { msg, .. }) => self.refused(conn.index, request, msg),
         }
     }
@@ -74,29 +68,15 @@ impl Manager {
             if link.phase != Phase::Open || link.dead_at(&self.settings) > now {
                 continue;
             }
-            let is_silent = link
-                .pinged_at
-                .is_some_and(|at| at + self.settings.ping_reply_ms <= now);
-            self.end(
-                index,
-                if is_silent {
-                    Loss::Silent
-                } else {
-                    Loss::NoReply
-                },
-                now,
-            );
+            let is_silent = link.pinged_at.is_some_and(|at| at + self.settings.ping_reply_ms <= now);
+            self.end(index, if is_silent { Loss::Silent } else { Loss::NoReply }, now);
         }
     }
 
     fn subscribed(&mut self, index: usize, request: Request) {
         for id in request.topics {
             if let Some(topic) = self.topics.get_mut(&id) {
-                debug_assert_eq!(
-                    topic.place,
-                    Place::Asked(index),
-                    "only what was asked for is acknowledged"
-                );
+                debug_assert_eq!(topic.place, Place::Asked(index), "only what was asked for is acknowledged");
                 topic.place = Place::Held(index);
                 self.arm(id);
             }
@@ -135,26 +115,17 @@ impl Manager {
         if held == 0 && request.topics.len() == 1 {
             return self.refused(conn.index, request, msg);
         }
-        let streams = if held > 0 {
-            held
-        } else {
-            request.topics.len() / 2
-        };
+        let streams = if held > 0 { held } else { request.topics.len() / 2 };
         let link = &mut self.links[conn.index];
         link.capacity = link.capacity.min(streams);
         link.is_capacity_learned = true;
-        self.actions.push_back(Action::Learned {
-            conn,
-            streams: link.capacity,
-        });
+        self.actions.push_back(Action::Learned { conn, streams: link.capacity });
         for id in request.topics {
             self.again(id);
         }
         // What has a slot here by the old limit and was not sent yet goes elsewhere too.
         let members = self.links[conn.index].members.iter().rev().copied();
-        let unsent: Vec<_> = members
-            .filter(|id| self.topics[id].place == Place::Ready(conn.index))
-            .collect();
+        let unsent: Vec<_> = members.filter(|id| self.topics[id].place == Place::Ready(conn.index)).collect();
         for id in unsent {
             if self.links[conn.index].members.len() <= self.links[conn.index].capacity {
                 return;
@@ -192,10 +163,7 @@ impl Manager {
         }
         let topic = &self.topics[&id];
         if topic.wanted {
-            self.actions.push_back(Action::Refused {
-                id,
-                msg: msg.to_owned(),
-            });
+            self.actions.push_back(Action::Refused { id, msg: msg.to_owned() });
         } else if !topic.gave_up {
             self.actions.push_back(Action::Released(id));
         }
@@ -236,10 +204,7 @@ impl Manager {
     fn held_count(&self, index: usize) -> usize {
         let is_held = |id: &&TopicId| {
             let place = self.topics[*id].place;
-            matches!(
-                place,
-                Place::Held(_) | Place::Parting(_) | Place::Leaving(_)
-            )
+            matches!(place, Place::Held(_) | Place::Parting(_) | Place::Leaving(_))
         };
         self.links[index].members.iter().filter(is_held).count()
     }
@@ -251,24 +216,13 @@ impl Manager {
         link.end_life(&self.settings, Phase::Waiting, now);
         let is_hurried = why == Loss::Shutdown && !link.was_hurried;
         link.was_hurried |= is_hurried;
-        let retry_ms = if is_hurried {
-            0
-        } else {
-            link.backoff.next_wait(now)
-        };
+        let retry_ms = if is_hurried { 0 } else { link.backoff.next_wait(now) };
         link.not_before = now + retry_ms;
         self.actions.push_back(Action::Close { conn });
-        self.actions.push_back(Action::Down {
-            conn,
-            why,
-            retry_ms,
-        });
+        self.actions.push_back(Action::Down { conn, why, retry_ms });
         let members: Vec<_> = link.members.iter().copied().collect();
         for id in members {
-            let topic = self
-                .topics
-                .get_mut(&id)
-                .expect("a removed topic is on no connection");
+            let topic = self.topics.get_mut(&id).expect("a removed topic is on no connection");
             if topic.wanted && topic.health == Health::Live {
                 topic.health = Health::Lost;
                 topic.lost_at = now;

@@ -44,24 +44,9 @@ mod tests {
     #[test]
     fn requests_have_no_spaces_and_escape_what_clients_wrote() {
         let table: &[(Method, &[&str], u64, &str)] = &[
-            (
-                Method::Subscribe,
-                &["btcusdt@trade"],
-                1,
-                r#"{"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":1}"#,
-            ),
-            (
-                Method::Unsubscribe,
-                &["a", "b"],
-                12,
-                r#"{"method":"UNSUBSCRIBE","params":["a","b"],"id":12}"#,
-            ),
-            (
-                Method::Subscribe,
-                &["币安usdt@trade"],
-                2,
-                r#"{"method":"SUBSCRIBE","params":["币安usdt@trade"],"id":2}"#,
-            ),
+            (Method::Subscribe, &["btcusdt@trade"], 1, r#"{"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":1}"#),
+            (Method::Unsubscribe, &["a", "b"], 12, r#"{"method":"UNSUBSCRIBE","params":["a","b"],"id":12}"#),
+            (Method::Subscribe, &["币安usdt@trade"], 2, r#"{"method":"SUBSCRIBE","params":["币安usdt@trade"],"id":2}"#),
             (
                 Method::Subscribe,
                 &["a\"],\\\n"],

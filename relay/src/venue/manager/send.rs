@@ -12,9 +12,7 @@ impl Manager {
             return;
         }
         if link.is_up() {
-            self.actions.push_back(Action::Close {
-                conn: link.conn(index),
-            });
+            self.actions.push_back(Action::Close { conn: link.conn(index) });
         }
         link.end_life(&self.settings, Phase::Idle, now);
     }
@@ -27,9 +25,7 @@ impl Manager {
         self.connects.take(now);
         link.phase = Phase::Dialing;
         link.life += 1;
-        self.actions.push_back(Action::Dial {
-            conn: link.conn(index),
-        });
+        self.actions.push_back(Action::Dial { conn: link.conn(index) });
     }
 
     /// Sends what is due and allowed: what keeps the connection first, what frees slots before what takes them.
@@ -43,9 +39,7 @@ impl Manager {
             if !link.messages.allows(now, PONG_RESERVE) {
                 if !link.is_governed {
                     link.is_governed = true;
-                    self.actions.push_back(Action::Governed {
-                        conn: link.conn(index),
-                    });
+                    self.actions.push_back(Action::Governed { conn: link.conn(index) });
                 }
                 return;
             }
@@ -61,10 +55,7 @@ impl Manager {
         }
         if let Some(payload) = link.pong.take() {
             link.messages.take(now);
-            self.actions.push_back(Action::Pong {
-                conn: link.conn(index),
-                payload,
-            });
+            self.actions.push_back(Action::Pong { conn: link.conn(index), payload });
         }
     }
 
@@ -74,9 +65,7 @@ impl Manager {
         if link.ping_at(settings) <= now {
             link.messages.take(now);
             link.pinged_at = Some(now);
-            self.actions.push_back(Action::Ping {
-                conn: link.conn(index),
-            });
+            self.actions.push_back(Action::Ping { conn: link.conn(index) });
             return;
         }
         let (method, topics) = if let Some(part) = link.parts.pop_front() {
@@ -93,26 +82,15 @@ impl Manager {
 
     fn request(&mut self, index: usize, method: Method, topics: Vec<TopicId>, now: u64) {
         for &id in &topics {
-            let topic = self
-                .topics
-                .get_mut(&id)
-                .expect("a removed topic is not sent");
+            let topic = self.topics.get_mut(&id).expect("a removed topic is not sent");
             match method {
                 Method::Subscribe => {
-                    debug_assert_eq!(
-                        topic.place,
-                        Place::Ready(index),
-                        "only what has a slot is subscribed"
-                    );
+                    debug_assert_eq!(topic.place, Place::Ready(index), "only what has a slot is subscribed");
                     topic.place = Place::Asked(index);
                     self.age_from(id, now);
                 }
                 Method::Unsubscribe => {
-                    debug_assert_eq!(
-                        topic.place,
-                        Place::Parting(index),
-                        "only what nobody wants is unsubscribed"
-                    );
+                    debug_assert_eq!(topic.place, Place::Parting(index), "only what nobody wants is unsubscribed");
                     topic.place = Place::Leaving(index);
                 }
             }
@@ -123,17 +101,7 @@ impl Manager {
         link.request_id += 1;
         let names = topics.iter().map(|id| &*self.topics[id].name);
         let text = request::text(method, names, link.request_id);
-        self.actions.push_back(Action::Send {
-            conn: link.conn(index),
-            text,
-        });
-        link.requests.insert(
-            link.request_id,
-            Request {
-                method,
-                topics,
-                sent_at: now,
-            },
-        );
+        self.actions.push_back(Action::Send { conn: link.conn(index), text });
+        link.requests.insert(link.request_id, Request { method, topics, sent_at: now });
     }
 }

@@ -97,20 +97,13 @@ impl World {
         self.settle();
         loop {
             let due = self.manager.next_due(self.now);
-            let event = self
-                .events
-                .first_key_value()
-                .map_or(u64::MAX, |(&(at, _), _)| at);
+            let event = self.events.first_key_value().map_or(u64::MAX, |(&(at, _), _)| at);
             let next = due.min(event);
             if next > end {
                 break;
             }
             self.now = self.now.max(next);
-            while self
-                .events
-                .first_key_value()
-                .is_some_and(|(&(at, _), _)| at <= self.now)
-            {
+            while self.events.first_key_value().is_some_and(|(&(at, _), _)| at <= self.now) {
                 let (_, event) = self.events.pop_first().expect("it was just seen");
                 self.happen(event);
             }
@@ -126,10 +119,7 @@ impl World {
                 self.venue.accept(conn);
                 self.manager.connected(conn, now);
             }
-            Event::Dialled(conn, false) => {
-                self.manager
-                    .lost(conn, Loss::NotConnected("refused".into()), now)
-            }
+            Event::Dialled(conn, false) => self.manager.lost(conn, Loss::NotConnected("refused".into()), now),
             Event::ToVenue(conn, text, is_ping) => {
                 let mut pushes = self.venue.receive(conn, text.as_deref(), now);
                 if is_ping && !self.venue.is_stalled(conn) {
@@ -163,10 +153,7 @@ impl World {
         }
         match push {
             Push::Ack(id) => self.manager.acked(conn, Some(id), Reply::Ok, now),
-            Push::Error { id, code, msg } => {
-                self.manager
-                    .acked(conn, Some(id), Reply::Error { code, msg }, now)
-            }
+            Push::Error { id, code, msg } => self.manager.acked(conn, Some(id), Reply::Error { code, msg }, now),
             Push::Data(names) => {
                 self.manager.heard(conn, now);
                 for name in &names {
@@ -175,13 +162,7 @@ impl World {
             }
             Push::Ping => self.manager.pinged(conn, b"1", now),
             Push::Pong => self.manager.heard(conn, now),
-            Push::Close => self.kill(
-                conn,
-                Loss::Closed {
-                    code: 1008,
-                    reason: "Invalid request".into(),
-                },
-            ),
+            Push::Close => self.kill(conn, Loss::Closed { code: 1008, reason: "Invalid request".into() }),
         }
     }
 
@@ -193,10 +174,7 @@ impl World {
             self.actions.push((now, action.clone()));
             match action {
                 Action::Dial { conn } => {
-                    let latency = self
-                        .venue
-                        .random
-                        .random_range(0..=self.venue.rules.latency_ms);
+                    let latency = self.venue.random.random_range(0..=self.venue.rules.latency_ms);
                     self.at(now + latency, Event::Dialled(conn, self.is_reachable));
                 }
                 Action::Send { conn, text } => {
@@ -215,27 +193,15 @@ impl World {
                 Action::Close { conn } => {
                     self.venue.forget(conn);
                     // A dial that was given up never arrives.
-                    self.events.retain(
-                        |_, event| !matches!(event, Event::Dialled(other, _) if *other == conn),
-                    );
+                    self.events.retain(|_, event| !matches!(event, Event::Dialled(other, _) if *other == conn));
                 }
                 Action::Down { .. } | Action::Governed { .. } | Action::Learned { .. } => {}
                 other => self.told(other),
             }
         }
-        assert!(
-            self.manager.next_due(now) > now,
-            "after a tick nothing is due, or the driver would spin"
-        );
-        assert!(
-            self.manager.slots_used()
-                <= self.manager.settings.streams_per_connection * self.manager.links.len()
-        );
-        assert!(
-            self.venue.violations.is_empty(),
-            "{:?}",
-            self.venue.violations
-        );
+        assert!(self.manager.next_due(now) > now, "after a tick nothing is due, or the driver would spin");
+        assert!(self.manager.slots_used() <= self.manager.settings.streams_per_connection * self.manager.links.len());
+        assert!(self.venue.violations.is_empty(), "{:?}", self.venue.violations);
     }
 
     fn told(&mut self, action: Action) {
@@ -244,10 +210,7 @@ impl World {
             Action::GaveUp(id) | Action::Refused { id, .. } | Action::NoRoom(id) => *id,
             other => unreachable!("{other:?} is about no topic"),
         };
-        let seen = self
-            .seen
-            .get_mut(&id.0)
-            .expect("only what was wanted is told about");
+        let seen = self.seen.get_mut(&id.0).expect("only what was wanted is told about");
         assert!(!seen.has_ended, "{action:?} after its end");
         match action {
             Action::Live(_) => {
@@ -355,12 +318,7 @@ fn run(seed: u64) {
         world.run_for(pause);
     }
     world.is_reachable = true;
-    let wanted: Vec<_> = world
-        .seen
-        .iter()
-        .filter(|(_, seen)| seen.is_wanted)
-        .map(|(&id, _)| id)
-        .collect();
+    let wanted: Vec<_> = world.seen.iter().filter(|(_, seen)| seen.is_wanted).map(|(&id, _)| id).collect();
     for &id in wanted.iter().skip(slots) {
         world.unwant(id);
     }
@@ -371,11 +329,7 @@ fn run(seed: u64) {
 #[test]
 fn random_demand_and_trouble_end_with_everything_wanted_live_once_and_no_limit_broken() {
     // `SEED` repeats one run, `SEEDS` asks for more of them.
-    let number = |name| {
-        std::env::var(name)
-            .ok()
-            .and_then(|value| value.parse::<u64>().ok())
-    };
+    let number = |name| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
     let seeds = match number("SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..number("SEEDS").unwrap_or(40),

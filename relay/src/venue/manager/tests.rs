@@ -27,10 +27,7 @@ impl World {
     }
 
     pub(super) fn count(&self, wanted: impl Fn(&Action) -> bool) -> usize {
-        self.actions
-            .iter()
-            .filter(|(_, action)| wanted(action))
-            .count()
+        self.actions.iter().filter(|(_, action)| wanted(action)).count()
     }
 
     pub(super) fn dials(&self) -> usize {
@@ -54,11 +51,7 @@ fn a_cold_start_of_a_thousand_names_takes_five_messages_at_once() {
     assert_eq!(world.dials(), 1);
     assert_eq!(world.sent.len(), 5);
     assert_eq!(world.sent[0].0, world.sent[4].0, "all at the same moment");
-    assert!(
-        world.sent[0]
-            .2
-            .starts_with(r#"{"method":"SUBSCRIBE","params":["s0@trade","s1@trade","#)
-    );
+    assert!(world.sent[0].2.starts_with(r#"{"method":"SUBSCRIBE","params":["s0@trade","s1@trade","#));
     assert!(world.sent[4].2.ends_with(r#""s999@trade"],"id":5}"#));
     world.run_for(1_000);
     world.check_all_live();
@@ -75,10 +68,7 @@ fn demand_is_gathered_and_dialled_meanwhile() {
     world.run_for(200);
     assert_eq!(world.sent.len(), 1);
     assert_eq!(world.sent[0].0, start + 100);
-    assert_eq!(
-        world.sent[0].2,
-        r#"{"method":"SUBSCRIBE","params":["a@trade","b@trade"],"id":1}"#
-    );
+    assert_eq!(world.sent[0].2, r#"{"method":"SUBSCRIBE","params":["a@trade","b@trade"],"id":1}"#);
 }
 
 #[test]
@@ -107,28 +97,16 @@ fn wanting_again_within_the_linger_costs_no_message() {
     assert_eq!(world.sent.len(), 1);
     world.unwant(1);
     world.run_for(31_000);
-    assert_eq!(
-        world.sent[1].2,
-        r#"{"method":"UNSUBSCRIBE","params":["a@trade"],"id":2}"#
-    );
-    assert_eq!(
-        world.count(|action| matches!(action, Action::Released(TopicId(1)))),
-        1
-    );
-    assert_eq!(
-        world.manager.connections_open(),
-        0,
-        "nothing needs the connection any more"
-    );
+    assert_eq!(world.sent[1].2, r#"{"method":"UNSUBSCRIBE","params":["a@trade"],"id":2}"#);
+    assert_eq!(world.count(|action| matches!(action, Action::Released(TopicId(1)))), 1);
+    assert_eq!(world.manager.connections_open(), 0, "nothing needs the connection any more");
 }
 
 #[test]
 fn what_is_kept_survives_everything_but_the_end() {
     let mut world = world();
     world.want(1, &format!("{GHOST}1"));
-    world
-        .manager
-        .always(TopicId(1), &format!("{GHOST}1").into(), world.now);
+    world.manager.always(TopicId(1), &format!("{GHOST}1").into(), world.now);
     world.unwant(1);
     world.run_for(300_000);
     assert_eq!(world.venue.held(), [format!("{GHOST}1")]);
@@ -148,17 +126,8 @@ fn data_that_comes_after_the_name_was_given_up_is_not_told() {
 
 #[test]
 fn a_silent_name_is_given_up_after_a_minute_or_sooner_when_its_slot_is_needed() {
-    let rules = Rules {
-        streams_per_connection: 2,
-        connections: 1,
-        ..rules()
-    };
-    let settings = Settings {
-        streams_per_connection: 2,
-        connections: 1,
-        unproven_ms: 20_000,
-        ..Settings::default()
-    };
+    let rules = Rules { streams_per_connection: 2, connections: 1, ..rules() };
+    let settings = Settings { streams_per_connection: 2, connections: 1, unproven_ms: 20_000, ..Settings::default() };
     let mut world = World::new(settings, rules, 1);
     world.want(1, &format!("{GHOST}1"));
     world.run_for(2_000);
@@ -167,22 +136,12 @@ fn a_silent_name_is_given_up_after_a_minute_or_sooner_when_its_slot_is_needed() 
     assert_eq!(world.manager.unproven_count(), 2);
     world.want(3, "real@trade");
     world.run_for(5_000);
-    assert_eq!(
-        world.count(|action| matches!(action, Action::NoRoom(TopicId(3)))),
-        1
-    );
-    assert_eq!(
-        world.count(|action| matches!(action, Action::GaveUp(TopicId(1)))),
-        1,
-        "the oldest"
-    );
+    assert_eq!(world.count(|action| matches!(action, Action::NoRoom(TopicId(3)))), 1);
+    assert_eq!(world.count(|action| matches!(action, Action::GaveUp(TopicId(1)))), 1, "the oldest");
     assert!(world.seen[&3].is_live);
     assert!(world.seen[&2].is_wanted);
     world.run_for(30_000);
-    assert_eq!(
-        world.count(|action| matches!(action, Action::GaveUp(TopicId(2)))),
-        1
-    );
+    assert_eq!(world.count(|action| matches!(action, Action::GaveUp(TopicId(2)))), 1);
     assert_eq!(world.manager.unproven_count(), 0);
     world.check_all_live();
 }

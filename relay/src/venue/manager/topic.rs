@@ -78,21 +78,13 @@ impl Topic {
     /// When something has to be decided about it if nothing happens.
     pub fn deadline(&self, settings: &Settings) -> u64 {
         let is_asked = matches!(self.place, Place::Asked(_) | Place::Held(_));
-        let mut due = if is_asked && !self.wanted {
-            self.linger_until
-        } else {
-            u64::MAX
-        };
+        let mut due = if is_asked && !self.wanted { self.linger_until } else { u64::MAX };
         if is_asked && self.may_be_given_up() {
             due = due.min(self.asked_at + settings.silence_ms);
         }
         match self.health {
             Health::Lost => due.min(self.lost_at + settings.stale_ms),
-            Health::Live => due.min(
-                settings
-                    .topic_quiet_ms
-                    .map_or(u64::MAX, |quiet| self.heard_at + quiet),
-            ),
+            Health::Live => due.min(settings.topic_quiet_ms.map_or(u64::MAX, |quiet| self.heard_at + quiet)),
             Health::New | Health::Stale => due,
         }
     }

@@ -11,33 +11,15 @@ fn one_bad_name_is_found_by_halving_and_the_others_live() {
     world.want_many(0..199);
     world.want(500, &format!("{BAD}name"));
     world.run_for(10_000);
-    assert_eq!(
-        world.count(|action| matches!(
-            action,
-            Action::Refused {
-                id: TopicId(500),
-                ..
-            }
-        )),
-        1
-    );
-    assert!(
-        world.sent.len() <= 17,
-        "{} messages for one of 200",
-        world.sent.len()
-    );
+    assert_eq!(world.count(|action| matches!(action, Action::Refused { id: TopicId(500), .. })), 1);
+    assert!(world.sent.len() <= 17, "{} messages for one of 200", world.sent.len());
     world.check_all_live();
 }
 
 #[test]
 fn a_lower_limit_than_configured_is_learned() {
     for closes_when_too_many in [false, true] {
-        let rules = Rules {
-            streams_per_connection: 200,
-            is_limit_unknown: true,
-            closes_when_too_many,
-            ..rules()
-        };
+        let rules = Rules { streams_per_connection: 200, is_limit_unknown: true, closes_when_too_many, ..rules() };
         let mut world = World::new(Settings::default(), rules, 1);
         world.want_many(0..200);
         world.run_for(5_000);
@@ -56,18 +38,9 @@ fn an_error_without_an_id_is_the_oldest_requests() {
     let conn = Conn { index: 0, life: 1 };
     world.manager.connected(conn, world.now);
     world.manager.tick(world.now + 100);
-    world.manager.acked(
-        conn,
-        None,
-        Reply::Error { code: 2, msg: "no" },
-        world.now + 150,
-    );
+    world.manager.acked(conn, None, Reply::Error { code: 2, msg: "no" }, world.now + 150);
     let mut actions = std::iter::from_fn(|| world.manager.poll());
-    assert!(actions.any(|action| action
-        == Action::Refused {
-            id: TopicId(1),
-            msg: "no".into()
-        }));
+    assert!(actions.any(|action| action == Action::Refused { id: TopicId(1), msg: "no".into() }));
 }
 
 #[test]
@@ -84,14 +57,8 @@ fn a_loss_is_told_once_and_what_was_given_up_meanwhile_is_not_resubscribed() {
     world.is_reachable = true;
     world.run_for(3_000);
     assert_eq!(world.venue.held(), ["s0@trade", "s1@trade"]);
-    assert_eq!(
-        (world.seen[&0].lost_count, world.seen[&0].live_count),
-        (1, 2)
-    );
-    assert!(
-        world.count(|action| matches!(action, Action::Stale(_))) >= 1,
-        "away for longer than the stale limit"
-    );
+    assert_eq!((world.seen[&0].lost_count, world.seen[&0].live_count), (1, 2));
+    assert!(world.count(|action| matches!(action, Action::Stale(_))) >= 1, "away for longer than the stale limit");
     world.check_all_live();
 }
 
@@ -103,12 +70,7 @@ fn an_announced_shutdown_is_followed_by_a_dial_at_once() {
     let at = world.now;
     world.kill(Conn { index: 0, life: 1 }, Loss::Shutdown);
     world.run_for(0);
-    assert!(world.actions.contains(&(
-        at,
-        Action::Dial {
-            conn: Conn { index: 0, life: 2 }
-        }
-    )));
+    assert!(world.actions.contains(&(at, Action::Dial { conn: Conn { index: 0, life: 2 } })));
 }
 
 #[test]
@@ -131,20 +93,8 @@ fn a_stalled_connection_is_pinged_and_then_replaced() {
     world.run_for(15_000);
     world.venue.stall(Conn { index: 0, life: 1 });
     world.run_for(75_000);
-    assert_eq!(
-        world.count(|action| matches!(action, Action::Ping { .. })),
-        1
-    );
-    assert_eq!(
-        world.count(|action| matches!(
-            action,
-            Action::Down {
-                why: Loss::Silent,
-                ..
-            }
-        )),
-        1
-    );
+    assert_eq!(world.count(|action| matches!(action, Action::Ping { .. })), 1);
+    assert_eq!(world.count(|action| matches!(action, Action::Down { why: Loss::Silent, .. })), 1);
     world.run_for(2_000);
     world.check_all_live();
 }
@@ -173,10 +123,7 @@ fn a_quiet_connection_that_answers_its_pings_lives() {
         }
         now = manager.next_due(now);
     }
-    assert_eq!(
-        pings, 8,
-        "one after each minute without a frame, which its answer ends"
-    );
+    assert_eq!(pings, 8, "one after each minute without a frame, which its answer ends");
 }
 
 #[test]
@@ -187,16 +134,7 @@ fn an_unanswered_request_costs_the_connection_after_ten_seconds() {
     world.venue.stall(Conn { index: 0, life: 1 });
     world.want(9, "late@trade");
     world.run_for(10_500);
-    assert_eq!(
-        world.count(|action| matches!(
-            action,
-            Action::Down {
-                why: Loss::NoReply,
-                ..
-            }
-        )),
-        1
-    );
+    assert_eq!(world.count(|action| matches!(action, Action::Down { why: Loss::NoReply, .. })), 1);
     world.run_for(2_000);
     world.check_all_live();
 }
@@ -214,17 +152,11 @@ fn pings_are_answered_while_requests_wait_for_the_limit() {
     // Nine messages within the second: the tenth is the PONG's.
     world.want(10, "n10@trade");
     world.run_for(100);
-    assert_eq!(
-        world.count(|action| matches!(action, Action::Governed { .. })),
-        1
-    );
+    assert_eq!(world.count(|action| matches!(action, Action::Governed { .. })), 1);
     world.manager.pinged(conn, b"older", world.now);
     world.manager.pinged(conn, b"payload", world.now);
     world.settle();
-    let pong = Action::Pong {
-        conn,
-        payload: b"payload".to_vec(),
-    };
+    let pong = Action::Pong { conn, payload: b"payload".to_vec() };
     assert_eq!(world.count(|action| *action == pong), 1);
     world.run_for(2_000);
     world.check_all_live();
@@ -232,10 +164,7 @@ fn pings_are_answered_while_requests_wait_for_the_limit() {
 
 #[test]
 fn connects_are_limited_per_window_too() {
-    let settings = Settings {
-        connects_per_window: 8,
-        ..Settings::default()
-    };
+    let settings = Settings { connects_per_window: 8, ..Settings::default() };
     let mut world = World::new(settings, rules(), 1);
     world.is_reachable = false;
     world.want(1, "a@trade");
@@ -250,13 +179,7 @@ fn a_day_of_life_ends_without_a_longer_wait() {
     world.run_for(5_000);
     for life in 1..4 {
         world.run_for(86_400);
-        world.kill(
-            Conn { index: 0, life },
-            Loss::Closed {
-                code: 1001,
-                reason: String::new(),
-            },
-        );
+        world.kill(Conn { index: 0, life }, Loss::Closed { code: 1001, reason: String::new() });
         world.run_for(3_000);
     }
     let waits = world.actions.iter().filter_map(|(_, action)| match action {

@@ -18,12 +18,7 @@ pub struct Board {
 
 impl Board {
     pub fn new(name: &str, summary: Summary) -> Board {
-        Board {
-            name: name.to_owned(),
-            summary,
-            said: None,
-            due: i64::MAX,
-        }
+        Board { name: name.to_owned(), summary, said: None, due: i64::MAX }
     }
 
     pub fn name(&self) -> &str {
@@ -58,11 +53,7 @@ impl Board {
             }
             out.push(if out.is_empty() { b'[' } else { b',' });
             let (fill, top) = (source.tape.last(), source.top(now));
-            let mut encoder = Encoder {
-                out,
-                instrument: source.model.instrument,
-                fields: sink.fields,
-            };
+            let mut encoder = Encoder { out, instrument: source.model.instrument, fields: sink.fields };
             match self.summary {
                 Summary::Ticker => encoder.ticker(now, &window, fill, &top),
                 Summary::MiniTicker => encoder.mini_ticker(now, &window),
@@ -80,7 +71,6 @@ impl Board {
         if !self.began() {
             return;
         }
-        self.due =
-            ((now - PHASE_MS).div_euclid(TICKER_PERIOD_MS) + 1) * TICKER_PERIOD_MS + PHASE_MS;
+        self.due = ((now - PHASE_MS).div_euclid(TICKER_PERIOD_MS) + 1) * TICKER_PERIOD_MS + PHASE_MS;
     }
 }

@@ -53,76 +53,47 @@ pub struct Shape<'a> {
 
 impl Shape<'_> {
     pub fn top(&self, quote: Quote, at: i64) -> Top {
-        let moment = noise::at(
-            self.key ^ quote.execution as u64,
-            (at - self.phase).div_euclid(TOP_REFRESH_MS),
-        );
+        let moment = noise::at(self.key ^ quote.execution as u64, (at - self.phase).div_euclid(TOP_REFRESH_MS));
         let size = |price: i64| self.size(noise::at(moment, price));
         let ask = quote.bid + self.instrument.spread;
-        Top {
-            bid: Level {
-                price: quote.bid,
-                size: size(quote.bid),
-            },
-            ask: Level {
-                price: ask,
-                size: size(ask),
-            },
-        }
+        Top { bid: Level { price: quote.bid, size: size(quote.bid) }, ask: Level { price: ask, size: size(ask) } }
     }
 
     /// Replaces what `book` held.
     pub fn fill(&self, quote: Quote, at: i64, book: &mut Book) {
         let top = self.top(quote, at);
         let grid = self.instrument.grid;
-        let level = |price: i64| Level {
-            price,
-            size: self.resting(price, at),
-        };
+        let level = |price: i64| Level { price, size: self.resting(price, at) };
         let behind = 1..LEVELS as i64;
         book.bids.clear();
         book.bids.push(top.bid);
         let highest = (top.bid.price - 1).div_euclid(grid) + 1;
-        book.bids
-            .extend(behind.clone().map(|depth| level((highest - depth) * grid)));
+        book.bids.extend(behind.clone().map(|depth| level((highest - depth) * grid)));
         book.asks.clear();
         book.asks.push(top.ask);
         let lowest = top.ask.price.div_euclid(grid);
-        book.asks
-            .extend(behind.map(|depth| level((lowest + depth) * grid)));
+        book.asks.extend(behind.map(|depth| level((lowest + depth) * grid)));
     }
 
     fn resting(&self, price: i64, at: i64) -> i64 {
         let own = noise::at(self.key, price);
         let phase = i64::from(noise::below(own, LEVEL_REFRESH_MS));
-        self.size(noise::at(
-            own,
-            (at + phase).div_euclid(i64::from(LEVEL_REFRESH_MS)),
-        ))
+        self.size(noise::at(own, (at + phase).div_euclid(i64::from(LEVEL_REFRESH_MS))))
     }
 
     fn size(&self, bits: u64) -> i64 {
-        let skewed =
-            i64::from(1 + noise::below(bits, 100)) * i64::from(1 + noise::below(bits << 32, 100));
+        let skewed = i64::from(1 + noise::below(bits, 100)) * i64::from(1 + noise::below(bits << 32, 100));
         1 + self.instrument.size * skewed / 1_000
     }
 }
 
 impl Book {
     pub fn bids_changed<'a>(&'a self, now: &'a Book) -> impl Iterator<Item = Level> + 'a {
-        Changes {
-            before: &self.bids,
-            now: &now.bids,
-            better: |left, right| right.cmp(&left),
-        }
+        Changes { before: &self.bids, now: &now.bids, better: |left, right| right.cmp(&left) }
     }
 
     pub fn asks_changed<'a>(&'a self, now: &'a Book) -> impl Iterator<Item = Level> + 'a {
-        Changes {
-            before: &self.asks,
-            now: &now.asks,
-            better: |left, right| left.cmp(&right),
-        }
+        Changes { before: &self.asks, now: &now.asks, better: |left, right| left.cmp(&right) }
     }
 
     /// Whether the best `levels` of both sides are the same.
@@ -179,33 +150,10 @@ mod tests {
     use crate::venue::sim::instrument::INSTRUMENTS;
 
     fn book(index: usize, bid: i64, at: i64) -> Book {
-        let shape = Shape {
-            instrument: &INSTRUMENTS[index],
-            key: 77,
-            phase: 15,
-        };
+        let shape = Shape { instrument: &INSTRUMENTS[index], key: 77, phase: 15 };
         let mut book = Book::default();
-        shape.fill(
-            Quote {
-                bid,
-                execution: at / 300,
-            },
-            at,
-            &mut book,
-        );
-        assert_eq!(
-            shape.top(
-                Quote {
-                    bid,
-                    execution: at / 300
-                },
-                at
-            ),
-            Top {
-                bid: book.bids[0],
-                ask: book.asks[0]
-            }
-        );
+        shape.fill(Quote { bid, execution: at / 300 }, at, &mut book);
+        assert_eq!(shape.top(Quote { bid, execution: at / 300 }, at), Top { bid: book.bids[0], ask: book.asks[0] });
         book
     }
 
@@ -216,21 +164,10 @@ mod tests {
             for offset in 0..120 {
                 let book = book(index, instrument.level + offset, 1_000 + offset);
                 assert_eq!((book.bids.len(), book.asks.len()), (LEVELS, LEVELS));
-                assert!(
-                    book.bids
-                        .is_sorted_by(|left, right| left.price > right.price)
-                );
-                assert!(
-                    book.asks
-                        .is_sorted_by(|left, right| left.price < right.price)
-                );
+                assert!(book.bids.is_sorted_by(|left, right| left.price > right.price));
+                assert!(book.asks.is_sorted_by(|left, right| left.price < right.price));
                 assert!(book.bids[0].price < book.asks[0].price);
-                assert!(
-                    book.bids
-                        .iter()
-                        .chain(&book.asks)
-                        .all(|level| level.size > 0 && level.price > 0)
-                );
+                assert!(book.bids.iter().chain(&book.asks).all(|level| level.size > 0 && level.price > 0));
             }
         }
     }
@@ -241,15 +178,10 @@ mod tests {
         let mut before = book(0, 9_500_000, 0);
         for step in 1..200 {
             let now = book(0, 9_500_000 + (step * 37) % 400, step * 100);
-            for (bids, changes) in [
-                (true, before.bids_changed(&now).collect::<Vec<_>>()),
-                (false, before.asks_changed(&now).collect()),
-            ] {
-                let side = if bids {
-                    &mut before.bids
-                } else {
-                    &mut before.asks
-                };
+            for (bids, changes) in
+                [(true, before.bids_changed(&now).collect::<Vec<_>>()), (false, before.asks_changed(&now).collect())]
+            {
+                let side = if bids { &mut before.bids } else { &mut before.asks };
                 for change in changes {
                     side.retain(|level| level.price != change.price);
                     if change.size > 0 {

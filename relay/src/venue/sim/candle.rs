@@ -31,13 +31,7 @@ pub struct Fill {
 impl Candle {
     /// A span without trades: all prices are the close before it.
     pub fn empty(close_before: i64) -> Candle {
-        Candle {
-            open: close_before,
-            high: close_before,
-            low: close_before,
-            close: close_before,
-            ..Candle::default()
-        }
+        Candle { open: close_before, high: close_before, low: close_before, close: close_before, ..Candle::default() }
     }
 
     pub fn last_trade(&self) -> i64 {
@@ -46,11 +40,7 @@ impl Candle {
 
     pub fn push(&mut self, fill: Fill) {
         let quote = i128::from(fill.price) * i128::from(fill.size);
-        let (taker_base, taker_quote) = if fill.taker_buys {
-            (fill.size, quote)
-        } else {
-            (0, 0)
-        };
+        let (taker_base, taker_quote) = if fill.taker_buys { (fill.size, quote) } else { (0, 0) };
         self.absorb(&Candle {
             open: fill.price,
             high: fill.price,
@@ -78,11 +68,7 @@ impl Candle {
             *self = *later;
             return;
         }
-        debug_assert_eq!(
-            self.last_trade() + 1,
-            later.first_trade,
-            "trades of neighbouring spans are consecutive"
-        );
+        debug_assert_eq!(self.last_trade() + 1, later.first_trade, "trades of neighbouring spans are consecutive");
         self.high = self.high.max(later.high);
         self.low = self.low.min(later.low);
         self.close = later.close;
@@ -115,13 +101,9 @@ mod tests {
     #[test]
     fn fixture_adds_up() {
         let fixture: Value =
-            serde_json::from_str(include_str!("../../../testdata/sim/kline_from_trades.json"))
-                .unwrap();
+            serde_json::from_str(include_str!("../../../testdata/sim/kline_from_trades.json")).unwrap();
         let expected = &fixture["expect_closed_1m"];
-        let (open, end) = (
-            expected["t"].as_i64().unwrap(),
-            expected["T"].as_i64().unwrap(),
-        );
+        let (open, end) = (expected["t"].as_i64().unwrap(), expected["T"].as_i64().unwrap());
         let mut candle = Candle::empty(0);
         for trade in fixture["trades"].as_array().unwrap() {
             if !(open..=end).contains(&trade["T"].as_i64().unwrap()) {
@@ -134,12 +116,7 @@ mod tests {
                 taker_buys: trade["taker"] == "buy",
             });
         }
-        let prices = [
-            ("o", candle.open),
-            ("h", candle.high),
-            ("l", candle.low),
-            ("c", candle.close),
-        ];
+        let prices = [("o", candle.open), ("h", candle.high), ("l", candle.low), ("c", candle.close)];
         for (key, value) in prices {
             assert_eq!(text(value.into(), 2), expected[key], "{key}");
         }
@@ -147,9 +124,6 @@ mod tests {
         assert_eq!(text(candle.quote, 3), expected["q"]);
         assert_eq!(text(candle.taker_base.into(), 1), expected["V"]);
         assert_eq!(text(candle.taker_quote, 3), expected["Q"]);
-        assert_eq!(
-            (candle.first_trade, candle.last_trade(), candle.trades),
-            (501, 503, 3)
-        );
+        assert_eq!((candle.first_trade, candle.last_trade(), candle.trades), (501, 503, 3));
     }
 }

@@ -29,43 +29,26 @@ pub struct Window {
 
 impl Day {
     pub fn new() -> Day {
-        Day {
-            minute: i64::MIN,
-            whole: Candle::default(),
-            opening: Vec::new(),
-            close_before_opening: 0,
-        }
+        Day { minute: i64::MIN, whole: Candle::default(), opening: Vec::new(), close_before_opening: 0 }
     }
 
     /// The window that ends at `now`, where the tape stands.
     pub fn window(&mut self, model: &Model, tape: &Tape, now: i64) -> Window {
-        debug_assert_eq!(
-            now.div_euclid(MINUTE_MS),
-            tape.minute(),
-            "the tape stands at the window's end"
-        );
+        debug_assert_eq!(now.div_euclid(MINUTE_MS), tape.minute(), "the tape stands at the window's end");
         if self.minute != tape.minute() {
             self.turn(model, tape.minute());
         }
         let open_at = now - DAY_MS;
-        let outside = self
-            .opening
-            .partition_point(|execution| execution.trade_at < open_at);
+        let outside = self.opening.partition_point(|execution| execution.trade_at < open_at);
         let close_before = match outside.checked_sub(1) {
             Some(index) => self.opening[index].price,
             None => self.close_before_opening,
         };
         let mut candle = Candle::default();
-        self.opening[outside..]
-            .iter()
-            .for_each(|execution| candle.push_execution(execution));
+        self.opening[outside..].iter().for_each(|execution| candle.push_execution(execution));
         candle.absorb(&self.whole);
         candle.absorb(tape.so_far());
-        Window {
-            open_at,
-            candle,
-            close_before,
-        }
+        Window { open_at, candle, close_before }
     }
 
     fn turn(&mut self, model: &Model, minute: i64) {
@@ -112,14 +95,8 @@ mod tests {
         let mut day = Day::new();
         for now in (1_765_211_390_000..1_765_211_600_000).step_by(1_013) {
             let tape = Tape::new(&model, now);
-            let (carried, fresh) = (
-                day.window(&model, &tape, now),
-                Day::new().window(&model, &tape, now),
-            );
-            assert_eq!(
-                (carried.candle, carried.close_before),
-                (fresh.candle, fresh.close_before)
-            );
+            let (carried, fresh) = (day.window(&model, &tape, now), Day::new().window(&model, &tape, now));
+            assert_eq!((carried.candle, carried.close_before), (fresh.candle, fresh.close_before));
         }
     }
 }

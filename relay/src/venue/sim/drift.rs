@@ -6,16 +6,8 @@
 use super::noise;
 
 /// Length as a power of two in minutes, and amplitude in millionths of the level.
-const WAVES: [(u32, i64); 8] = [
-    (2, 60),
-    (4, 400),
-    (6, 1_500),
-    (8, 4_000),
-    (10, 9_000),
-    (12, 18_000),
-    (14, 40_000),
-    (16, 60_000),
-];
+const WAVES: [(u32, i64); 8] =
+    [(2, 60), (4, 400), (6, 1_500), (8, 4_000), (10, 9_000), (12, 18_000), (14, 40_000), (16, 60_000)];
 
 /// Corners lie in ±2^CORNER_BITS.
 const CORNER_BITS: u32 = 20;
@@ -36,15 +28,7 @@ struct Span {
 
 impl Drift {
     pub fn new(key: u64, level: i64) -> Drift {
-        Drift {
-            key,
-            level,
-            spans: [Span {
-                cell: i64::MIN,
-                from: 0,
-                to: 0,
-            }; WAVES.len()],
-        }
+        Drift { key, level, spans: [Span { cell: i64::MIN, from: 0, to: 0 }; WAVES.len()] }
     }
 
     /// The anchor of a minute, in ticks.
@@ -53,11 +37,7 @@ impl Drift {
         for (span, (bits, amplitude)) in self.spans.iter_mut().zip(WAVES) {
             let cell = minute >> bits;
             if span.cell != cell {
-                *span = Span {
-                    cell,
-                    from: corner(self.key, bits, cell),
-                    to: corner(self.key, bits, cell + 1),
-                };
+                *span = Span { cell, from: corner(self.key, bits, cell), to: corner(self.key, bits, cell + 1) };
             }
             let into = minute & ((1 << bits) - 1);
             let height = ((span.from << bits) + (span.to - span.from) * into) >> bits;
@@ -80,19 +60,13 @@ mod tests {
     #[test]
     fn anchors_are_bounded_and_smooth() {
         let level = 10_000_000;
-        let reach: i64 = WAVES
-            .iter()
-            .map(|(_, amplitude)| level / 1_000_000 * amplitude)
-            .sum();
+        let reach: i64 = WAVES.iter().map(|(_, amplitude)| level / 1_000_000 * amplitude).sum();
         let mut drift = Drift::new(3, level);
         let mut before = drift.anchor(-1_000);
         for minute in -999..200_000 {
             let anchor = drift.anchor(minute);
             assert!((anchor - level).abs() <= reach);
-            assert!(
-                (anchor - before).abs() <= level / 1_000,
-                "minute {minute}: {before} to {anchor}"
-            );
+            assert!((anchor - before).abs() <= level / 1_000, "minute {minute}: {before} to {anchor}");
             before = anchor;
         }
     }

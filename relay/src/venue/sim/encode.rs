@@ -67,17 +67,9 @@ impl Encoder<'_> {
         self.head("24hrTicker", at);
         self.price("p", change);
         let percent = i128::from(change) * 100 * 10i128.pow(PERCENT_DIGITS);
-        self.decimal(
-            "P",
-            divide_half_even(percent, candle.open.into()),
-            PERCENT_DIGITS,
-        );
+        self.decimal("P", divide_half_even(percent, candle.open.into()), PERCENT_DIGITS);
         let raise = 10i128.pow(AVERAGE_DIGITS - self.instrument.price_digits);
-        self.decimal(
-            "w",
-            divide_half_even(candle.quote * raise, candle.base.into()),
-            AVERAGE_DIGITS,
-        );
+        self.decimal("w", divide_half_even(candle.quote * raise, candle.base.into()), AVERAGE_DIGITS);
         if full {
             self.price("x", window.close_before);
         }
@@ -171,14 +163,7 @@ impl Encoder<'_> {
         self.end();
     }
 
-    pub fn kline(
-        &mut self,
-        at: i64,
-        interval: Interval,
-        bucket: Bucket,
-        candle: &Candle,
-        closed: bool,
-    ) {
+    pub fn kline(&mut self, at: i64, interval: Interval, bucket: Bucket, candle: &Candle, closed: bool) {
         let full = self.fields == Fields::Full;
         self.head("kline", at);
         self.raw(",\"k\":{\"t\":");
@@ -257,11 +242,7 @@ impl Encoder<'_> {
     }
 
     fn quote(&mut self, key: &str, value: i128) {
-        self.decimal(
-            key,
-            value,
-            self.instrument.price_digits + self.instrument.size_digits,
-        );
+        self.decimal(key, value, self.instrument.price_digits + self.instrument.size_digits);
     }
 
     fn decimal(&mut self, key: &str, units: i128, scale: u32) {

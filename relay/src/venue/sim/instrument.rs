@@ -67,38 +67,19 @@ const fn pair(
     name: &'static str,
     symbol: &'static str,
     Digits(price_digits, size_digits): Digits,
-    Prices {
-        level,
-        spread,
-        grid,
-    }: Prices,
+    Prices { level, spread, grid }: Prices,
     executions_per_minute: u32,
     size: i64,
 ) -> Instrument {
     assert!(executions_per_minute >= EXECUTIONS_PER_MINUTE_MIN);
-    assert!(
-        price_digits <= 8,
-        "a weighted average has 8 fractional digits"
-    );
+    assert!(price_digits <= 8, "a weighted average has 8 fractional digits");
     assert!(level <= LEVEL_MAX && spread >= 1 && grid >= 1 && size >= 100);
-    Instrument {
-        name,
-        symbol,
-        price_digits,
-        size_digits,
-        level,
-        spread,
-        grid,
-        executions_per_minute,
-        size,
-    }
+    Instrument { name, symbol, price_digits, size_digits, level, spread, grid, executions_per_minute, size }
 }
 
 /// Where an instrument stands in the table.
 pub fn find(name: &str) -> Option<usize> {
-    INSTRUMENTS
-        .iter()
-        .position(|instrument| instrument.name == name)
+    INSTRUMENTS.iter().position(|instrument| instrument.name == name)
 }
 
 #[cfg(test)]

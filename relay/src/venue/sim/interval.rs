@@ -38,27 +38,17 @@ pub const INTERVALS: [Interval; 15] = [
     fixed("12h", 12 * HOUR_MS),
     fixed("1d", DAY_MS),
     fixed("3d", 3 * DAY_MS),
-    Interval::Fixed {
-        name: "1w",
-        length: 7 * DAY_MS,
-        from: FIRST_MONDAY_MS,
-    },
+    Interval::Fixed { name: "1w", length: 7 * DAY_MS, from: FIRST_MONDAY_MS },
     Interval::Month,
 ];
 
 const fn fixed(name: &'static str, length: i64) -> Interval {
-    Interval::Fixed {
-        name,
-        length,
-        from: 0,
-    }
+    Interval::Fixed { name, length, from: 0 }
 }
 
 impl Interval {
     pub fn parse(name: &str) -> Option<Interval> {
-        INTERVALS
-            .into_iter()
-            .find(|interval| interval.name() == name)
+        INTERVALS.into_iter().find(|interval| interval.name() == name)
     }
 
     pub fn name(self) -> &'static str {
@@ -72,10 +62,7 @@ impl Interval {
         match self {
             Interval::Fixed { length, from, .. } => {
                 let open = (at - from).div_euclid(length) * length + from;
-                Bucket {
-                    open,
-                    end: open + length,
-                }
+                Bucket { open, end: open + length }
             }
             Interval::Month => month(at),
         }
@@ -93,17 +80,11 @@ fn month(at: i64) -> Bucket {
     let mut open = days_before_year(year);
     for length in [31, 28 + leap, 31, 30, 31, 30, 31, 31, 30, 31, 30] {
         if open + length > day {
-            return Bucket {
-                open: open * DAY_MS,
-                end: (open + length) * DAY_MS,
-            };
+            return Bucket { open: open * DAY_MS, end: (open + length) * DAY_MS };
         }
         open += length;
     }
-    Bucket {
-        open: open * DAY_MS,
-        end: (open + 31) * DAY_MS,
-    }
+    Bucket { open: open * DAY_MS, end: (open + 31) * DAY_MS }
 }
 
 /// Days from 1970-01-01 to January 1st of `year`.
@@ -127,27 +108,14 @@ mod tests {
     /// Every bucket of the normalisation fixture.
     #[test]
     fn fixture_boundaries() {
-        let fixture: Value =
-            serde_json::from_str(include_str!("../../../testdata/sim/kline_boundaries.json"))
-                .unwrap();
+        let fixture: Value = serde_json::from_str(include_str!("../../../testdata/sim/kline_boundaries.json")).unwrap();
         for vector in fixture["vectors"].as_array().unwrap() {
             let at = vector["t"].as_i64().unwrap();
             for interval in INTERVALS {
                 let expected = &vector["buckets"][interval.name()];
                 let bucket = interval.bucket(at);
-                assert_eq!(
-                    bucket.open,
-                    expected["open"],
-                    "{} of {}",
-                    interval.name(),
-                    vector["case"]
-                );
-                assert_eq!(
-                    bucket.end - 1,
-                    expected["close"].as_i64().unwrap(),
-                    "{}",
-                    interval.name()
-                );
+                assert_eq!(bucket.open, expected["open"], "{} of {}", interval.name(), vector["case"]);
+                assert_eq!(bucket.end - 1, expected["close"].as_i64().unwrap(), "{}", interval.name());
             }
         }
     }

@@ -58,11 +58,7 @@ impl Source {
     }
 
     fn shape(&self) -> Shape<'_> {
-        Shape {
-            instrument: self.model.instrument,
-            key: self.model.book_key(),
-            phase: self.phase,
-        }
+        Shape { instrument: self.model.instrument, key: self.model.book_key(), phase: self.phase }
     }
 
     pub fn window(&mut self, now: i64) -> Window {
@@ -140,17 +136,10 @@ impl Market {
         let Source { model, phase, .. } = &self.source;
         let at = (now - phase).div_euclid(DIFF_PERIODS_MS) * DIFF_PERIODS_MS + phase;
         let mut book = Book::default();
-        self.source
-            .shape()
-            .fill(Tape::new(model, at).quote(), at, &mut book);
+        self.source.shape().fill(Tape::new(model, at).quote(), at, &mut book);
         let mut out = Vec::new();
         let fields = Fields::Document;
-        Encoder {
-            out: &mut out,
-            instrument: model.instrument,
-            fields,
-        }
-        .snapshot(at, &book);
+        Encoder { out: &mut out, instrument: model.instrument, fields }.snapshot(at, &book);
         out
     }
 
@@ -193,14 +182,9 @@ impl Market {
             let at = self.source.tape.next_at();
             match self.source.tape.advance(&self.source.model) {
                 Event::MinuteTurned => {}
-                Event::Quoted => self
-                    .outputs
-                    .iter_mut()
-                    .for_each(|output| output.quoted(&self.source, at, sink)),
+                Event::Quoted => self.outputs.iter_mut().for_each(|output| output.quoted(&self.source, at, sink)),
                 Event::Traded(execution) => {
-                    self.outputs
-                        .iter_mut()
-                        .for_each(|output| output.traded(&self.source, &execution, sink));
+                    self.outputs.iter_mut().for_each(|output| output.traded(&self.source, &execution, sink));
                 }
             }
         }
@@ -216,15 +200,9 @@ impl Market {
     }
 
     fn schedule(&mut self, now: i64) {
-        let timers = self
-            .outputs
-            .iter()
-            .map(|output| output.next_timer(self.source.phase, now));
+        let timers = self.outputs.iter().map(|output| output.next_timer(self.source.phase, now));
         self.timer_at = timers.min().unwrap_or(i64::MAX);
-        let events = self
-            .outputs
-            .iter()
-            .map(|output| output.next_event(&self.source.tape));
+        let events = self.outputs.iter().map(|output| output.next_event(&self.source.tape));
         self.due = self.timer_at.min(events.min().unwrap_or(i64::MAX));
     }
 }

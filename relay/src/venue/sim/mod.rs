@@ -123,11 +123,7 @@ impl Sim {
     pub fn poll(&mut self, now_ms: u64, emit: &mut dyn FnMut(&str, &[u8], bool)) {
         let mut now = time(now_ms);
         let mut buffer = std::mem::take(&mut self.buffer);
-        let mut sink = Sink {
-            emit,
-            buffer: &mut buffer,
-            fields: self.fields,
-        };
+        let mut sink = Sink { emit, buffer: &mut buffer, fields: self.fields };
         if now - self.clock > LEAP_MS as i64 {
             self.leap(now, &mut sink);
         } else if self.clock - now > LEAP_MS as i64 {
@@ -147,11 +143,7 @@ impl Sim {
         if self.is_idle() {
             return u64::MAX;
         }
-        let due = if self.beginning {
-            self.clock
-        } else {
-            self.earliest().0
-        };
+        let due = if self.beginning { self.clock } else { self.earliest().0 };
         u64::try_from(due).unwrap_or(0)
     }
 
@@ -176,8 +168,7 @@ impl Sim {
     fn market(&mut self, index: usize) -> &mut Market {
         let clock = self.clock;
         let unused = self.boards.is_empty();
-        let market =
-            self.markets[index].get_or_insert_with(|| Market::new(self.seed, index, clock));
+        let market = self.markets[index].get_or_insert_with(|| Market::new(self.seed, index, clock));
         if unused && market.is_idle() {
             market.place(clock);
         }
@@ -189,8 +180,7 @@ impl Sim {
     }
 
     fn is_running(&self) -> bool {
-        self.boards.iter().any(Board::began)
-            || self.markets.iter().flatten().any(Market::is_running)
+        self.boards.iter().any(Board::began) || self.markets.iter().flatten().any(Market::is_running)
     }
 
     /// Everything due up to `now`; at one moment the markets come in table order and the boards last.
@@ -212,9 +202,7 @@ impl Sim {
         let mut earliest = (i64::MAX, Place::Market(0));
         for (index, market) in self.markets.iter().enumerate() {
             match market {
-                Some(market) if market.due() < earliest.0 => {
-                    earliest = (market.due(), Place::Market(index))
-                }
+                Some(market) if market.due() < earliest.0 => earliest = (market.due(), Place::Market(index)),
                 _ => {}
             }
         }
@@ -227,12 +215,7 @@ impl Sim {
     }
 
     fn begin(&mut self, now: i64, sink: &mut Sink<'_>) {
-        for market in self
-            .markets
-            .iter_mut()
-            .flatten()
-            .filter(|market| !market.is_idle())
-        {
+        for market in self.markets.iter_mut().flatten().filter(|market| !market.is_idle()) {
             market.begin(now, sink);
         }
         for board in self.boards.iter_mut().filter(|board| !board.began()) {
@@ -265,10 +248,7 @@ impl Sim {
 
     fn used_markets(&mut self) -> impl Iterator<Item = &mut Market> {
         let all = !self.boards.is_empty();
-        self.markets
-            .iter_mut()
-            .flatten()
-            .filter(move |market| all || !market.is_idle())
+        self.markets.iter_mut().flatten().filter(move |market| all || !market.is_idle())
     }
 }
 

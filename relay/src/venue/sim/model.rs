@@ -47,15 +47,12 @@ impl Execution {
     }
 
     pub fn fills(&self) -> impl Iterator<Item = Fill> + '_ {
-        self.sizes()
-            .iter()
-            .zip(self.first_trade..)
-            .map(|(&size, id)| Fill {
-                id,
-                price: self.price,
-                size,
-                taker_buys: self.taker_buys,
-            })
+        self.sizes().iter().zip(self.first_trade..).map(|(&size, id)| Fill {
+            id,
+            price: self.price,
+            size,
+            taker_buys: self.taker_buys,
+        })
     }
 
     pub fn last_trade(&self) -> i64 {
@@ -118,9 +115,7 @@ impl Model {
         for pattern in 0..PATTERNS {
             model.draw(pattern, &mut executions);
             let summary = &mut model.patterns[pattern];
-            executions
-                .iter()
-                .for_each(|execution| summary.sum.push_execution(execution));
+            executions.iter().for_each(|execution| summary.sum.push_execution(execution));
             summary.executions = executions.len() as i64;
             model.trades_per_run += summary.sum.trades;
             model.executions_per_run += summary.executions;
@@ -172,10 +167,7 @@ impl Model {
             execution.price += played.anchor;
             execution.first_trade += first_trade;
             execution.number += first_execution;
-            execution
-                .sizes
-                .iter_mut()
-                .for_each(|size| *size *= played.scale);
+            execution.sizes.iter_mut().for_each(|size| *size *= played.scale);
         }
     }
 
@@ -186,21 +178,14 @@ impl Model {
     fn minute(&self, minute: i64, drift: &mut Drift) -> Minute {
         let hourly = noise::below(noise::at(!self.keys.activity, minute >> PATTERN_BITS), 16);
         let own = noise::below(noise::at(self.keys.activity, minute), 9);
-        Minute {
-            pattern: self.pattern_of(minute),
-            anchor: drift.anchor(minute),
-            scale: i64::from(8 + hourly + own),
-        }
+        Minute { pattern: self.pattern_of(minute), anchor: drift.anchor(minute), scale: i64::from(8 + hourly + own) }
     }
 
     /// An odd stride through the 64 patterns visits each once.
     fn pattern_of(&self, minute: i64) -> usize {
         let order = noise::at(self.keys.order, minute >> PATTERN_BITS);
         let (stride, offset) = ((order | 1) as usize, (order >> 32) as usize);
-        (stride
-            .wrapping_mul(minute as usize & (PATTERNS - 1))
-            .wrapping_add(offset))
-            & (PATTERNS - 1)
+        (stride.wrapping_mul(minute as usize & (PATTERNS - 1)).wrapping_add(offset)) & (PATTERNS - 1)
     }
 
     /// Numbers of the first trade and the first execution of a minute.
@@ -254,12 +239,7 @@ impl Model {
         let end = walk;
         for execution in out {
             execution.bid = (execution.bid - end * (execution.number + 1) / count) >> WALK_BITS;
-            execution.price = execution.bid
-                + if execution.taker_buys {
-                    instrument.spread
-                } else {
-                    0
-                };
+            execution.price = execution.bid + if execution.taker_buys { instrument.spread } else { 0 };
         }
     }
 }
@@ -299,9 +279,7 @@ mod tests {
         let mut executions = Vec::new();
         for minute in minutes {
             model.executions(minute, &mut executions);
-            executions
-                .iter()
-                .for_each(|execution| candle.push_execution(execution));
+            executions.iter().for_each(|execution| candle.push_execution(execution));
         }
         candle
     }
@@ -311,17 +289,8 @@ mod tests {
     fn candles_are_sums_of_trades() {
         for index in [0, 4, 19] {
             let model = Model::new(1, index);
-            for minutes in [
-                29_420_190..29_420_191,
-                29_420_160..29_420_220,
-                -70..70,
-                27_874_080..27_875_520,
-            ] {
-                assert_eq!(
-                    model.candle(minutes.clone()),
-                    added_up(&model, minutes.clone()),
-                    "{index} {minutes:?}"
-                );
+            for minutes in [29_420_190..29_420_191, 29_420_160..29_420_220, -70..70, 27_874_080..27_875_520] {
+                assert_eq!(model.candle(minutes.clone()), added_up(&model, minutes.clone()), "{index} {minutes:?}");
             }
         }
     }

@@ -57,11 +57,7 @@ mod tests {
         assert_eq!(bits, PINNED);
     }
 
-    const PINNED: [u64; 3] = [
-        1_489_082_553_139_282_895,
-        16_657_090_143_664_280_261,
-        16_993_671_869_586_973_114,
-    ];
+    const PINNED: [u64; 3] = [1_489_082_553_139_282_895, 16_657_090_143_664_280_261, 16_993_671_869_586_973_114];
 
     /// Neighbouring indexes are spread evenly over a small range.
     #[test]
@@ -70,9 +66,6 @@ mod tests {
         for index in 0..16_000 {
             counts[below(at(42, index), 16) as usize] += 1;
         }
-        assert!(
-            counts.iter().all(|&count| (850..1150).contains(&count)),
-            "{counts:?}"
-        );
+        assert!(counts.iter().all(|&count| (850..1150).contains(&count)), "{counts:?}");
     }
 }

@@ -39,11 +39,7 @@ struct Open {
 
 impl Output {
     pub fn new(name: &str, kind: Kind) -> Output {
-        Output {
-            name: name.to_owned(),
-            kind,
-            memory: None,
-        }
+        Output { name: name.to_owned(), kind, memory: None }
     }
 
     pub fn name(&self) -> &str {
@@ -83,12 +79,7 @@ impl Output {
         }
         match self.kind {
             Kind::Trade | Kind::AggTrade => self.memory = Some(Memory::Nothing),
-            Kind::Diff { .. } => {
-                self.memory = Some(Memory::Book {
-                    id: now,
-                    book: source.book(now).clone(),
-                })
-            }
+            Kind::Diff { .. } => self.memory = Some(Memory::Book { id: now, book: source.book(now).clone() }),
             Kind::Kline(interval) => {
                 self.memory = Some(Memory::Kline(open(source, interval, now)));
                 self.fired(source, now, sink);
@@ -112,16 +103,13 @@ impl Output {
         match self.kind {
             Kind::Trade => {
                 for fill in execution.fills() {
-                    self.send(source, sink, |encoder| {
-                        encoder.trade(execution.trade_at, fill)
-                    });
+                    self.send(source, sink, |encoder| encoder.trade(execution.trade_at, fill));
                 }
             }
             Kind::AggTrade => self.send(source, sink, |encoder| encoder.agg_trade(execution)),
             Kind::BookTicker => self.book_ticker(source, execution.trade_at, sink),
             Kind::Kline(interval) => self.extend(source, interval, execution, sink),
-            Kind::Ticker(_) | Kind::MarkPrice { .. } | Kind::Partial { .. } | Kind::Diff { .. } => {
-            }
+            Kind::Ticker(_) | Kind::MarkPrice { .. } | Kind::Partial { .. } | Kind::Diff { .. } => {}
         }
     }
 
@@ -158,8 +146,7 @@ impl Output {
 
     /// After a leap, when the source has followed.
     pub fn resume(&mut self, source: &Source, now: i64) {
-        if let (Kind::Kline(interval), Some(Memory::Kline(memory))) = (self.kind, &mut self.memory)
-        {
+        if let (Kind::Kline(interval), Some(Memory::Kline(memory))) = (self.kind, &mut self.memory) {
             *memory = open(source, interval, now);
         }
     }
@@ -197,22 +184,14 @@ impl Output {
                 std::mem::replace(id, now) + 1
             }
             memory => {
-                *memory = Some(Memory::Book {
-                    id: now,
-                    book: book.clone(),
-                });
+                *memory = Some(Memory::Book { id: now, book: book.clone() });
                 now
             }
         };
         let instrument = source.model.instrument;
         let book = source.book(now);
         send(&self.name, instrument, sink, false, |encoder| {
-            encoder.partial_depth(
-                now,
-                Ids { first, last: now },
-                &book.bids[..levels],
-                &book.asks[..levels],
-            );
+            encoder.partial_depth(now, Ids { first, last: now }, &book.bids[..levels], &book.asks[..levels]);
         });
     }
 
@@ -225,10 +204,7 @@ impl Output {
         if said == book {
             return;
         }
-        let ids = Ids {
-            first: *id + 1,
-            last: now,
-        };
+        let ids = Ids { first: *id + 1, last: now };
         send(&self.name, instrument, sink, false, |encoder| {
             encoder.diff_depth(now, ids, said.bids_changed(book), said.asks_changed(book));
         });
@@ -241,39 +217,21 @@ impl Output {
             return;
         };
         if std::mem::take(&mut open.changed) {
-            send(
-                &self.name,
-                source.model.instrument,
-                sink,
-                false,
-                |encoder| {
-                    encoder.kline(now, interval, open.bucket, &open.candle, false);
-                },
-            );
+            send(&self.name, source.model.instrument, sink, false, |encoder| {
+                encoder.kline(now, interval, open.bucket, &open.candle, false);
+            });
         }
     }
 
     /// A trade of a later bucket closes the one before. None is longer than a second away, see
     /// [`super::instrument::EXECUTIONS_PER_MINUTE_MIN`], so no other rule is needed and no bucket is empty.
-    fn extend(
-        &mut self,
-        source: &Source,
-        interval: Interval,
-        execution: &Execution,
-        sink: &mut Sink<'_>,
-    ) {
+    fn extend(&mut self, source: &Source, interval: Interval, execution: &Execution, sink: &mut Sink<'_>) {
         let Some(Memory::Kline(open)) = &mut self.memory else {
             return;
         };
         if execution.trade_at >= open.bucket.end {
             send(&self.name, source.model.instrument, sink, true, |encoder| {
-                encoder.kline(
-                    execution.trade_at,
-                    interval,
-                    open.bucket,
-                    &open.candle,
-                    true,
-                );
+                encoder.kline(execution.trade_at, interval, open.bucket, &open.candle, true);
             });
             open.candle = Candle::default();
             open.bucket = interval.bucket(execution.trade_at);
@@ -290,32 +248,16 @@ impl Output {
 /// The candle under way at `now`, where the tape stands.
 fn open(source: &Source, interval: Interval, now: i64) -> Open {
     let bucket = interval.bucket(now);
-    let mut candle = source
-        .model
-        .candle(bucket.open / MINUTE_MS..source.tape.minute());
+    let mut candle = source.model.candle(bucket.open / MINUTE_MS..source.tape.minute());
     candle.absorb(source.tape.so_far());
     if candle.trades == 0 {
         candle = Candle::empty(source.tape.last().price);
     }
-    Open {
-        bucket,
-        candle,
-        changed: true,
-    }
+    Open { bucket, candle, changed: true }
 }
 
-fn send(
-    name: &str,
-    instrument: &Instrument,
-    sink: &mut Sink<'_>,
-    closed: bool,
-    write: impl FnOnce(&mut Encoder<'_>),
-) {
+fn send(name: &str, instrument: &Instrument, sink: &mut Sink<'_>, closed: bool, write: impl FnOnce(&mut Encoder<'_>)) {
     sink.buffer.clear();
-    write(&mut Encoder {
-        out: sink.buffer,
-        instrument,
-        fields: sink.fields,
-    });
+    write(&mut Encoder { out: sink.buffer, instrument, fields: sink.fields });
     (sink.emit)(name, sink.buffer, closed);
 }

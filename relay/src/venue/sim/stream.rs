@@ -45,10 +45,7 @@ impl Stream {
             _ => {}
         }
         let (symbol, kind) = name.split_once('@')?;
-        Some(Stream::One {
-            instrument: instrument::find(symbol)?,
-            kind: Kind::parse(kind)?,
-        })
+        Some(Stream::One { instrument: instrument::find(symbol)?, kind: Kind::parse(kind)? })
     }
 }
 
@@ -83,18 +80,9 @@ impl Kind {
         };
         Some(match levels {
             "" => Kind::Diff { period_ms },
-            "5" => Kind::Partial {
-                levels: 5,
-                period_ms,
-            },
-            "10" => Kind::Partial {
-                levels: 10,
-                period_ms,
-            },
-            "20" => Kind::Partial {
-                levels: 20,
-                period_ms,
-            },
+            "5" => Kind::Partial { levels: 5, period_ms },
+            "10" => Kind::Partial { levels: 10, period_ms },
+            "20" => Kind::Partial { levels: 20, period_ms },
             _ => return None,
         })
     }
@@ -106,9 +94,9 @@ impl Kind {
             Kind::BookTicker => Some(TOP_REFRESH_MS),
             Kind::Ticker(_) => Some(TICKER_PERIOD_MS),
             Kind::Kline(_) => Some(KLINE_PERIOD_MS),
-            Kind::MarkPrice { period_ms }
-            | Kind::Partial { period_ms, .. }
-            | Kind::Diff { period_ms } => Some(period_ms),
+            Kind::MarkPrice { period_ms } | Kind::Partial { period_ms, .. } | Kind::Diff { period_ms } => {
+                Some(period_ms)
+            }
         }
     }
 }
@@ -118,10 +106,7 @@ mod tests {
     use super::*;
 
     fn check(name: &str, expected: Option<Kind>) {
-        let expected = expected.map(|kind| Stream::One {
-            instrument: 0,
-            kind,
-        });
+        let expected = expected.map(|kind| Stream::One { instrument: 0, kind });
         assert_eq!(Stream::parse(name), expected, "{name}");
     }
 
@@ -131,25 +116,10 @@ mod tests {
         check("btcusdt@trade", Some(Kind::Trade));
         check("btcusdt@depth", Some(Kind::Diff { period_ms: 250 }));
         check("btcusdt@depth@100ms", Some(Kind::Diff { period_ms: 100 }));
-        check(
-            "btcusdt@depth20@500ms",
-            Some(Kind::Partial {
-                levels: 20,
-                period_ms: 500,
-            }),
-        );
-        check(
-            "btcusdt@depth5",
-            Some(Kind::Partial {
-                levels: 5,
-                period_ms: 250,
-            }),
-        );
+        check("btcusdt@depth20@500ms", Some(Kind::Partial { levels: 20, period_ms: 500 }));
+        check("btcusdt@depth5", Some(Kind::Partial { levels: 5, period_ms: 250 }));
         check("btcusdt@kline_1M", Some(Kind::Kline(Interval::Month)));
-        check(
-            "btcusdt@markPrice@1s",
-            Some(Kind::MarkPrice { period_ms: 1_000 }),
-        );
+        check("btcusdt@markPrice@1s", Some(Kind::MarkPrice { period_ms: 1_000 }));
         for unknown in [
             "",
             "@",
@@ -172,13 +142,7 @@ mod tests {
         ] {
             check(unknown, None);
         }
-        assert_eq!(
-            Stream::parse("!miniTicker@arr"),
-            Some(Stream::All(Summary::MiniTicker))
-        );
-        assert_eq!(
-            Stream::parse("!ticker@arr"),
-            Some(Stream::All(Summary::Ticker))
-        );
+        assert_eq!(Stream::parse("!miniTicker@arr"), Some(Stream::All(Summary::MiniTicker)));
+        assert_eq!(Stream::parse("!ticker@arr"), Some(Stream::All(Summary::Ticker)));
     }
 }

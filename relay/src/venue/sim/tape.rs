@@ -28,20 +28,14 @@ impl Tape {
         let minute = now.div_euclid(MINUTE_MS);
         let mut executions = Vec::new();
         model.executions(minute - 1, &mut executions);
-        let before = executions
-            .last()
-            .expect("every minute has executions")
-            .clone();
+        let before = executions.last().expect("every minute has executions").clone();
         model.executions(minute, &mut executions);
         let mut tape = Tape {
             minute,
             executions,
             next_index: 0,
             quoted: false,
-            quote: Quote {
-                bid: before.bid,
-                execution: before.number,
-            },
+            quote: Quote { bid: before.bid, execution: before.number },
             last: before.fills().last().expect("every execution has fills"),
             so_far: Candle::default(),
         };
@@ -80,9 +74,7 @@ impl Tape {
 
     /// Before this no trade happens.
     pub fn next_trade_at(&self) -> i64 {
-        self.executions
-            .get(self.next_index)
-            .map_or(self.minute_end(), |execution| execution.trade_at)
+        self.executions.get(self.next_index).map_or(self.minute_end(), |execution| execution.trade_at)
     }
 
     /// Lets the next event happen.
@@ -128,18 +120,9 @@ mod tests {
             }
             let placed = Tape::new(&model, now);
             assert_eq!(placed.so_far, walked.so_far);
-            assert_eq!(
-                (placed.minute, placed.next_at()),
-                (walked.minute, walked.next_at())
-            );
-            assert_eq!(
-                (placed.quote.bid, placed.quote.execution),
-                (walked.quote.bid, walked.quote.execution)
-            );
-            assert_eq!(
-                (placed.last.id, placed.last.price),
-                (walked.last.id, walked.last.price)
-            );
+            assert_eq!((placed.minute, placed.next_at()), (walked.minute, walked.next_at()));
+            assert_eq!((placed.quote.bid, placed.quote.execution), (walked.quote.bid, walked.quote.execution));
+            assert_eq!((placed.last.id, placed.last.price), (walked.last.id, walked.last.price));
         }
     }
 }

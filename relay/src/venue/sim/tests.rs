@@ -34,9 +34,7 @@ impl Frame {
 }
 
 fn integer(value: &Value, key: &str) -> i64 {
-    value[key]
-        .as_i64()
-        .unwrap_or_else(|| panic!("{key} of {value} is an integer"))
+    value[key].as_i64().unwrap_or_else(|| panic!("{key} of {value} is an integer"))
 }
 
 fn decimal(value: &Value) -> Decimal {
@@ -47,11 +45,7 @@ fn poll(sim: &mut Sim, now: u64) -> Vec<Frame> {
     let mut frames = Vec::new();
     sim.poll(now, &mut |name, payload, closed| {
         let text = String::from_utf8(payload.to_vec()).unwrap();
-        frames.push(Frame {
-            name: name.to_owned(),
-            text,
-            closed,
-        });
+        frames.push(Frame { name: name.to_owned(), text, closed });
     });
     frames
 }
@@ -84,35 +78,21 @@ fn of<'a>(frames: &'a [Frame], name: &str) -> Vec<&'a Frame> {
 
 /// Every stream of one symbol.
 fn names_of(symbol: &str) -> Vec<String> {
-    let mut kinds: Vec<String> = [
-        "trade",
-        "aggTrade",
-        "bookTicker",
-        "ticker",
-        "miniTicker",
-        "markPrice",
-        "markPrice@1s",
-    ]
-    .map(str::to_owned)
-    .to_vec();
+    let mut kinds: Vec<String> =
+        ["trade", "aggTrade", "bookTicker", "ticker", "miniTicker", "markPrice", "markPrice@1s"]
+            .map(str::to_owned)
+            .to_vec();
     for levels in ["", "5", "10", "20"] {
         for speed in ["", "@100ms", "@250ms", "@500ms"] {
             kinds.push(format!("depth{levels}{speed}"));
         }
     }
     kinds.extend(INTERVALS.map(|interval| format!("kline_{}", interval.name())));
-    kinds
-        .into_iter()
-        .map(|kind| format!("{symbol}@{kind}"))
-        .collect()
+    kinds.into_iter().map(|kind| format!("{symbol}@{kind}")).collect()
 }
 
 fn all_names() -> Vec<String> {
     let mut names = vec!["!ticker@arr".to_owned(), "!miniTicker@arr".to_owned()];
-    names.extend(
-        INSTRUMENTS
-            .iter()
-            .flat_map(|instrument| names_of(instrument.name)),
-    );
+    names.extend(INSTRUMENTS.iter().flat_map(|instrument| names_of(instrument.name)));
     names
 }

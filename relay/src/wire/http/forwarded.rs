@@ -6,27 +6,15 @@ use std::net::{IpAddr, SocketAddr};
 /// the last entry is the client, and what stands further left is what the client claims.
 ///
 /// `values` are the header's lines in order. `None` if there is no such entry or it is no address.
-pub fn client_ip<'a>(
-    values: impl DoubleEndedIterator<Item = &'a str>,
-    hops_trusted: usize,
-) -> Option<IpAddr> {
-    debug_assert!(
-        hops_trusted > 0,
-        "without a trusted proxy the header means nothing"
-    );
+pub fn client_ip<'a>(values: impl DoubleEndedIterator<Item = &'a str>, hops_trusted: usize) -> Option<IpAddr> {
+    debug_assert!(hops_trusted > 0, "without a trusted proxy the header means nothing");
     let from_the_right = values.rev().flat_map(|line| line.rsplit(','));
-    from_the_right
-        .map(str::trim)
-        .nth(hops_trusted.checked_sub(1)?)
-        .and_then(address)
+    from_the_right.map(str::trim).nth(hops_trusted.checked_sub(1)?).and_then(address)
 }
 
 /// Some proxies add the port.
 fn address(entry: &str) -> Option<IpAddr> {
-    let bare = entry
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(entry);
+    let bare = entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(entry);
     let ip = bare.parse().ok();
     ip.or_else(|| entry.parse().ok().map(|address: SocketAddr| address.ip()))
 }
@@ -46,11 +34,7 @@ mod tests {
         check(&["1.1.1.1, 203.0.113.7"], 1, Some("203.0.113.7"));
         check(&["1.1.1.1", "2.2.2.2,203.0.113.7"], 1, Some("203.0.113.7"));
         check(&["1.1.1.1, 203.0.113.7, 10.0.0.1"], 2, Some("203.0.113.7"));
-        check(
-            &["1.1.1.1, 203.0.113.7", "10.0.0.1"],
-            2,
-            Some("203.0.113.7"),
-        );
+        check(&["1.1.1.1, 203.0.113.7", "10.0.0.1"], 2, Some("203.0.113.7"));
         check(&["203.0.113.7"], 2, None);
         check(&[], 1, None);
     }

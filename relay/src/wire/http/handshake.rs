@@ -25,32 +25,17 @@ const KEY_BYTES_MAX: usize = 64;
 
 const VERSION: (&str, &str) = ("sec-websocket-version", "13");
 
-const NOT_GET: Refusal = Refusal {
-    status: 405,
-    text: "Only GET opens a WebSocket",
-    headers: &[("allow", "GET")],
-};
+const NOT_GET: Refusal = Refusal { status: 405, text: "Only GET opens a WebSocket", headers: &[("allow", "GET")] };
 const OLD_HTTP: Refusal = refuse(400, "A WebSocket needs HTTP/1.1");
-const NO_UPGRADE: Refusal = Refusal {
-    status: 426,
-    text: "This is a WebSocket endpoint",
-    headers: &[("upgrade", "websocket"), VERSION],
-};
+const NO_UPGRADE: Refusal =
+    Refusal { status: 426, text: "This is a WebSocket endpoint", headers: &[("upgrade", "websocket"), VERSION] };
 const NO_CONNECTION: Refusal = refuse(400, "Connection does not name upgrade");
-const WRONG_VERSION: Refusal = Refusal {
-    status: 426,
-    text: "Sec-WebSocket-Version is not 13",
-    headers: &[VERSION],
-};
+const WRONG_VERSION: Refusal = Refusal { status: 426, text: "Sec-WebSocket-Version is not 13", headers: &[VERSION] };
 const NO_KEY: Refusal = refuse(400, "Sec-WebSocket-Key is missing or empty");
 const BAD_KEY: Refusal = refuse(400, "Sec-WebSocket-Key is not a key");
 
 const fn refuse(status: u16, text: &'static str) -> Refusal {
-    Refusal {
-        status,
-        text,
-        headers: &[],
-    }
+    Refusal { status, text, headers: &[] }
 }
 
 /// Judges a request by its method, its HTTP version, as in `(1, 1)`, and its headers.
@@ -138,17 +123,12 @@ impl<'a> Key<'a> {
             return Self::Missing;
         }
         let visible = value.iter().all(u8::is_ascii_graphic) && value.len() <= KEY_BYTES_MAX;
-        std::str::from_utf8(value)
-            .ok()
-            .filter(|_| visible)
-            .map_or(Self::Bad, Self::One)
+        std::str::from_utf8(value).ok().filter(|_| visible).map_or(Self::Bad, Self::One)
     }
 }
 
 fn has_token(value: &[u8], token: &[u8]) -> bool {
-    value
-        .split(|byte| *byte == b',')
-        .any(|item| item.trim_ascii().eq_ignore_ascii_case(token))
+    value.split(|byte| *byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(token))
 }
 
 #[cfg(test)]
@@ -170,24 +150,10 @@ mod tests {
     ];
 
     /// A good request with lines replaced by name (dropped where empty) and others added.
-    fn judge(
-        method: &str,
-        version: (u8, u8),
-        changes: &[(&str, &str)],
-    ) -> Result<Upgrade, Refusal> {
-        let kept = GOOD
-            .iter()
-            .filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
-        let headers: Vec<_> = kept
-            .chain(changes.iter().filter(|(_, value)| *value != "-"))
-            .collect();
-        upgrade(
-            method,
-            version,
-            headers
-                .iter()
-                .map(|(name, value)| (*name, value.as_bytes())),
-        )
+    fn judge(method: &str, version: (u8, u8), changes: &[(&str, &str)]) -> Result<Upgrade, Refusal> {
+        let kept = GOOD.iter().filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
+        let headers: Vec<_> = kept.chain(changes.iter().filter(|(_, value)| *value != "-")).collect();
+        upgrade(method, version, headers.iter().map(|(name, value)| (*name, value.as_bytes())))
     }
 
     fn check(changes: &[(&str, &str)], expected: Option<Refusal>) {
@@ -200,17 +166,8 @@ mod tests {
         check(&[("upgrade", "WebSocket")], None);
         check(&[("Upgrade", "h2c, WebSocket")], None);
         check(&[("Connection", "keep-alive, Upgrade")], None);
-        check(
-            &[("Connection", "keep-alive"), ("connection", "UPGRADE")],
-            None,
-        );
-        check(
-            &[
-                ("Sec-WebSocket-Extensions", "permessage-deflate"),
-                ("Sec-WebSocket-Protocol", "x"),
-            ],
-            None,
-        );
+        check(&[("Connection", "keep-alive"), ("connection", "UPGRADE")], None);
+        check(&[("Sec-WebSocket-Extensions", "permessage-deflate"), ("Sec-WebSocket-Protocol", "x")], None);
         check(&[("Sec-WebSocket-Key", "b6gjhT32u488lpuRwKaOWs==")], None);
         check(&[("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ")], None);
         check(&[("Sec-WebSocket-Version", " 13 ")], None);
@@ -228,10 +185,7 @@ mod tests {
         check(&[("Sec-WebSocket-Key", " ")], Some(NO_KEY));
         check(&[("Sec-WebSocket-Key", "a b")], Some(BAD_KEY));
         check(&[("Sec-WebSocket-Key", "schlüssel")], Some(BAD_KEY));
-        check(
-            &[("Sec-WebSocket-Key", "a"), ("sec-websocket-key", "b")],
-            Some(BAD_KEY),
-        );
+        check(&[("Sec-WebSocket-Key", "a"), ("sec-websocket-key", "b")], Some(BAD_KEY));
         check(&[("Sec-WebSocket-Key", &"a".repeat(65))], Some(BAD_KEY));
         assert_eq!(judge("POST", (1, 1), &[]), Err(NOT_GET));
         assert_eq!(judge("GET", (1, 0), &[]), Err(OLD_HTTP));

@@ -43,8 +43,7 @@ mod tests {
 
     #[test]
     fn loopback_is_known_in_every_form() {
-        let check =
-            |ip: &str, expected| assert_eq!(is_loopback(ip.parse().unwrap()), expected, "{ip}");
+        let check = |ip: &str, expected| assert_eq!(is_loopback(ip.parse().unwrap()), expected, "{ip}");
         check("127.0.0.1", true);
         check("127.9.9.9", true);
         check("::1", true);

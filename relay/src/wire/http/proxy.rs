@@ -68,19 +68,13 @@ const SHORT: &str = "PROXY addresses are cut short";
 fn tcp4(body: &[u8]) -> Result<SocketAddr, &'static str> {
     let body: &[u8; 12] = body.first_chunk().ok_or(SHORT)?;
     let ip = Ipv4Addr::new(body[0], body[1], body[2], body[3]);
-    Ok(SocketAddr::from((
-        ip,
-        u16::from_be_bytes([body[8], body[9]]),
-    )))
+    Ok(SocketAddr::from((ip, u16::from_be_bytes([body[8], body[9]]))))
 }
 
 fn tcp6(body: &[u8]) -> Result<SocketAddr, &'static str> {
     let body: &[u8; 36] = body.first_chunk().ok_or(SHORT)?;
     let (ip, _) = body.split_first_chunk::<16>().ok_or(SHORT)?;
-    Ok(SocketAddr::from((
-        Ipv6Addr::from(*ip),
-        u16::from_be_bytes([body[32], body[33]]),
-    )))
+    Ok(SocketAddr::from((Ipv6Addr::from(*ip), u16::from_be_bytes([body[32], body[33]]))))
 }
 
 #[cfg(test)]
@@ -96,10 +90,7 @@ mod tests {
 
     /// The header, then with bytes behind it; every shorter prefix wants more.
     fn check(header: &[u8], source: Option<&str>) {
-        let expected = Proxy::Header {
-            len: header.len(),
-            source: source.map(|source| source.parse().unwrap()),
-        };
+        let expected = Proxy::Header { len: header.len(), source: source.map(|source| source.parse().unwrap()) };
         assert_eq!(parse(header), expected);
         assert_eq!(parse(&[header, b"GET / HTTP/1.1"].concat()), expected);
         for len in 0..header.len() {
@@ -113,10 +104,7 @@ mod tests {
     fn sources_are_read() {
         check(&header(0x21, 0x11, &BODY4), Some("192.0.2.1:4660"));
         let tlv = [4, 0, 2, 9, 9];
-        check(
-            &header(0x21, 0x11, &[&BODY4[..], &tlv].concat()),
-            Some("192.0.2.1:4660"),
-        );
+        check(&header(0x21, 0x11, &[&BODY4[..], &tlv].concat()), Some("192.0.2.1:4660"));
         let mut body6 = [0; 36];
         body6[..2].copy_from_slice(&[0x20, 0x01]);
         body6[15] = 7;
@@ -138,20 +126,11 @@ mod tests {
         check(b"", Proxy::NeedMore);
         check(b"GET /ws HTTP/1.1\r\n", Proxy::Absent);
         check(b"\r\n\r\nG", Proxy::Absent);
-        check(
-            &header(0x11, 0x11, &BODY4),
-            Proxy::Invalid("PROXY version is not 2"),
-        );
-        check(
-            &header(0x22, 0x11, &BODY4),
-            Proxy::Invalid("PROXY command is neither LOCAL nor PROXY"),
-        );
+        check(&header(0x11, 0x11, &BODY4), Proxy::Invalid("PROXY version is not 2"));
+        check(&header(0x22, 0x11, &BODY4), Proxy::Invalid("PROXY command is neither LOCAL nor PROXY"));
         check(&header(0x21, 0x11, &BODY4[..11]), Proxy::Invalid(SHORT));
         check(&header(0x21, 0x21, &BODY4), Proxy::Invalid(SHORT));
-        check(
-            &header(0x21, 0x11, &[0; 5000])[..16],
-            Proxy::Invalid("PROXY header above 4096 bytes"),
-        );
+        check(&header(0x21, 0x11, &[0; 5000])[..16], Proxy::Invalid("PROXY header above 4096 bytes"));
     }
 
     proptest! {

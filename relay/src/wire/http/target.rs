@@ -23,11 +23,7 @@ pub enum BadTarget {
 impl<'a> Target<'a> {
     /// Reads the origin form `/path?query` and the absolute form `ws://host:port/path?query`, also with http and TLS.
     pub fn parse(target: &'a str) -> Result<Self, BadTarget> {
-        let origin = if target.starts_with('/') {
-            target
-        } else {
-            absolute(target)?
-        };
+        let origin = if target.starts_with('/') { target } else { absolute(target)? };
         let origin = origin.split_once('#').map_or(origin, |(before, _)| before);
         let (path, query) = origin.split_once('?').unwrap_or((origin, ""));
         let path = if path.is_empty() { "/" } else { path };
@@ -63,19 +59,14 @@ impl<'a> Target<'a> {
 
     /// The first value of that name.
     pub fn value(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.query()
-            .find(|(found, _)| found == name)
-            .map(|(_, value)| value)
+        self.query().find(|(found, _)| found == name).map(|(_, value)| value)
     }
 }
 
 /// What follows scheme and authority.
 fn absolute(target: &str) -> Result<&str, BadTarget> {
     let (scheme, rest) = target.split_once("://").ok_or(BadTarget::Form)?;
-    if !["ws", "wss", "http", "https"]
-        .iter()
-        .any(|known| scheme.eq_ignore_ascii_case(known))
-    {
+    if !["ws", "wss", "http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
         return Err(BadTarget::Form);
     }
     let authority_len = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -108,9 +99,7 @@ fn decoded(part: &str) -> Result<Cow<'_, str>, BadTarget> {
             }
         }
     }
-    String::from_utf8(bytes)
-        .map(Cow::Owned)
-        .map_err(|_| BadTarget::NotUtf8)
+    String::from_utf8(bytes).map(Cow::Owned).map_err(|_| BadTarget::NotUtf8)
 }
 
 fn escape(bytes: &[u8]) -> Option<u8> {
@@ -131,10 +120,7 @@ mod tests {
         let parsed = Target::parse(target).unwrap();
         assert_eq!(parsed.path(), path, "{target}");
         let actual: Vec<_> = parsed.query().collect();
-        let expected: Vec<_> = query
-            .iter()
-            .map(|(name, value)| (Cow::from(*name), Cow::from(*value)))
-            .collect();
+        let expected: Vec<_> = query.iter().map(|(name, value)| (Cow::from(*name), Cow::from(*value))).collect();
         assert_eq!(actual, expected, "{target}");
     }
 
@@ -143,16 +129,8 @@ mod tests {
         check("/", "/", &[]);
         check("/ws", "/ws", &[]);
         check("/ws/btcusdt@trade/", "/ws/btcusdt@trade/", &[]);
-        check(
-            "/stream?streams=a@b/c@d",
-            "/stream",
-            &[("streams", "a@b/c@d")],
-        );
-        check(
-            "/ws?a=1&&b&c==&a=2",
-            "/ws",
-            &[("a", "1"), ("b", ""), ("c", "="), ("a", "2")],
-        );
+        check("/stream?streams=a@b/c@d", "/stream", &[("streams", "a@b/c@d")]);
+        check("/ws?a=1&&b&c==&a=2", "/ws", &[("a", "1"), ("b", ""), ("c", "="), ("a", "2")]);
         check("/ws?", "/ws", &[]);
         check("/ws#x?y=1", "/ws", &[]);
         // The document's own example, a path of nothing but a slash in the absolute form.
@@ -164,11 +142,7 @@ mod tests {
 
     #[test]
     fn escapes_decode_where_they_are_escapes() {
-        check(
-            "/ws/btcusdt%40trade%2Fethusdt%40trade",
-            "/ws/btcusdt@trade/ethusdt@trade",
-            &[],
-        );
+        check("/ws/btcusdt%40trade%2Fethusdt%40trade", "/ws/btcusdt@trade/ethusdt@trade", &[]);
         check("/ws/%e5%b8%81usdt@trade", "/ws/币usdt@trade", &[]);
         check("/x?k=%E5%B8%81%26&%6b=+", "/x", &[("k", "币&"), ("k", "+")]);
         check("/100%/%zz/%4", "/100%/%zz/%4", &[]);

@@ -54,11 +54,7 @@ impl<'a> Scanner<'a> {
 
     pub fn error(&self, fail: Fail) -> JsonError {
         let (line, column) = position(self.text.as_bytes(), fail.consumed);
-        JsonError {
-            line,
-            column,
-            kind: fail.kind,
-        }
+        JsonError { line, column, kind: fail.kind }
     }
 
     /// Steps into an array or object if that is what comes first.
@@ -137,11 +133,7 @@ impl<'a> Scanner<'a> {
             }
             _ => self.scalar()?,
         };
-        Ok(Value {
-            kind,
-            text: &self.text[start..self.at],
-            end: self.at,
-        })
+        Ok(Value { kind, text: &self.text[start..self.at], end: self.at })
     }
 
     /// Nothing but space may follow.
@@ -155,11 +147,7 @@ impl<'a> Scanner<'a> {
 
     /// An array or object with all it holds. A loop, so that hostile depth costs no stack.
     fn nested(&mut self, depth: u32) -> Result<(), Fail> {
-        let mut nesting = Nesting {
-            objects: 0,
-            depth: 0,
-            depth_max: DEPTH_MAX - depth,
-        };
+        let mut nesting = Nesting { objects: 0, depth: 0, depth_max: DEPTH_MAX - depth };
         loop {
             self.skip_space();
             let opened = match self.peek() {
@@ -290,16 +278,10 @@ impl<'a> Scanner<'a> {
                     self.escape()?;
                 }
                 Some(_) => {
-                    return Err(Fail {
-                        kind: JsonErrorKind::ControlCharacter,
-                        consumed: self.at,
-                    });
+                    return Err(Fail { kind: JsonErrorKind::ControlCharacter, consumed: self.at });
                 }
                 None => {
-                    return Err(Fail {
-                        kind: JsonErrorKind::EndInString,
-                        consumed: self.at,
-                    });
+                    return Err(Fail { kind: JsonErrorKind::EndInString, consumed: self.at });
                 }
             }
         }
@@ -313,24 +295,15 @@ impl<'a> Scanner<'a> {
             Some(b'u') => 5,
             Some(_) => return Err(self.fail_at_peek(JsonErrorKind::InvalidEscape)),
             None => {
-                return Err(Fail {
-                    kind: JsonErrorKind::EndInString,
-                    consumed: self.text.len(),
-                });
+                return Err(Fail { kind: JsonErrorKind::EndInString, consumed: self.text.len() });
             }
         };
         let Some(escape) = rest.get(1..length) else {
-            return Err(Fail {
-                kind: JsonErrorKind::EndInString,
-                consumed: self.text.len(),
-            });
+            return Err(Fail { kind: JsonErrorKind::EndInString, consumed: self.text.len() });
         };
         self.at += length;
         if !escape.iter().all(u8::is_ascii_hexdigit) {
-            return Err(Fail {
-                kind: JsonErrorKind::InvalidEscape,
-                consumed: self.at,
-            });
+            return Err(Fail { kind: JsonErrorKind::InvalidEscape, consumed: self.at });
         }
         Ok(())
     }
@@ -353,17 +326,10 @@ impl<'a> Scanner<'a> {
 
     /// The byte we look at is the one that is wrong; at the end of the text it is the end.
     fn fail_at_peek(&self, kind: JsonErrorKind) -> Fail {
-        Fail {
-            kind,
-            consumed: (self.at + 1).min(self.text.len()),
-        }
+        Fail { kind, consumed: (self.at + 1).min(self.text.len()) }
     }
 }
 
 fn end_inside(in_object: bool) -> JsonErrorKind {
-    if in_object {
-        JsonErrorKind::EndInObject
-    } else {
-        JsonErrorKind::EndInArray
-    }
+    if in_object { JsonErrorKind::EndInObject } else { JsonErrorKind::EndInArray }
 }

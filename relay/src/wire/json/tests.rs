@@ -5,9 +5,7 @@ use super::*;
 
 /// The judge: what `serde_json` says of a text it only skips, its position and words included.
 fn check(text: &str) {
-    let expected = serde_json::from_str::<IgnoredAny>(text)
-        .map(drop)
-        .map_err(|error| error.to_string());
+    let expected = serde_json::from_str::<IgnoredAny>(text).map(drop).map_err(|error| error.to_string());
     let actual = validate(text.as_bytes()).map_err(|error| error.to_string());
     assert_eq!(actual, expected, "{text:?}");
 }
@@ -95,10 +93,7 @@ fn agrees_with_serde_json_on_the_corners_of_the_grammar() {
 #[test]
 fn bytes_that_are_not_utf8_are_refused_where_they_stand() {
     let error = validate(b"{\n\"a\xff\"}").unwrap_err();
-    assert_eq!(
-        (error.line, error.column, error.kind),
-        (2, 3, JsonErrorKind::NotUtf8)
-    );
+    assert_eq!((error.line, error.column, error.kind), (2, 3, JsonErrorKind::NotUtf8));
 }
 
 #[test]
@@ -110,14 +105,8 @@ fn depth_has_a_limit_that_the_readers_share() {
 
     let inside = |depth| format!("{{\"a\":{}}}", nested(depth));
     assert!(Object::open(&inside(127)).unwrap().next().is_ok());
-    assert_eq!(
-        Object::open(&inside(128)).unwrap().next().unwrap_err().kind,
-        JsonErrorKind::TooDeep
-    );
-    assert_eq!(
-        Array::open(&nested(129)).unwrap().next().unwrap_err().kind,
-        JsonErrorKind::TooDeep
-    );
+    assert_eq!(Object::open(&inside(128)).unwrap().next().unwrap_err().kind, JsonErrorKind::TooDeep);
+    assert_eq!(Array::open(&nested(129)).unwrap().next().unwrap_err().kind, JsonErrorKind::TooDeep);
 }
 
 #[test]
@@ -126,15 +115,8 @@ fn members_come_as_they_were_written() {
     let mut object = Object::open(text).unwrap();
     let mut members = Vec::new();
     while let Some(member) = object.next().unwrap() {
-        members.push((
-            member.key().into_owned(),
-            member.value.kind,
-            member.value.text,
-        ));
-        assert_eq!(
-            &text[member.value.end - member.value.text.len()..member.value.end],
-            member.value.text
-        );
+        members.push((member.key().into_owned(), member.value.kind, member.value.text));
+        assert_eq!(&text[member.value.end - member.value.text.len()..member.value.end], member.value.text);
     }
     let expected = [
         ("a", ValueKind::Number, "1.50"),
@@ -142,10 +124,7 @@ fn members_come_as_they_were_written() {
         ("c", ValueKind::String, "\"x\\n\""),
         ("d", ValueKind::Bool, "true"),
     ];
-    assert_eq!(
-        members,
-        expected.map(|(key, kind, text)| (key.to_owned(), kind, text))
-    );
+    assert_eq!(members, expected.map(|(key, kind, text)| (key.to_owned(), kind, text)));
     assert_eq!(object.end(), text.len() - 1);
     assert_eq!(object.next(), Ok(None), "the end stays the end");
 }
@@ -153,18 +132,14 @@ fn members_come_as_they_were_written() {
 #[test]
 fn a_reader_sees_what_follows_the_value() {
     let mut object = Object::open("{} x").unwrap();
-    assert_eq!(
-        object.next().unwrap_err().to_string(),
-        "trailing characters at line 1 column 4"
-    );
+    assert_eq!(object.next().unwrap_err().to_string(), "trailing characters at line 1 column 4");
     assert!(Object::open("[]").is_none());
     assert!(Array::open(" {}").is_none());
 }
 
 #[test]
 fn strings_lose_their_escapes() {
-    let check =
-        |raw: &str, expected: Option<&str>| assert_eq!(unescape(raw).as_deref(), expected, "{raw}");
+    let check = |raw: &str, expected: Option<&str>| assert_eq!(unescape(raw).as_deref(), expected, "{raw}");
     check("plain 币", Some("plain 币"));
     check(r#"\"\\\/\b\f\n\r\t"#, Some("\"\\/\u{8}\u{c}\n\r\t"));
     check(r"\u5e01x\u0041", Some("币xA"));
@@ -205,8 +180,7 @@ fn token_soup() -> impl Strategy<Value = String> {
         "币",
         "\u{1}",
     ];
-    proptest::collection::vec(proptest::sample::select(tokens.to_vec()), 0..24)
-        .prop_map(|tokens| tokens.concat())
+    proptest::collection::vec(proptest::sample::select(tokens.to_vec()), 0..24).prop_map(|tokens| tokens.concat())
 }
 
 /// A valid document with a few bytes changed.
@@ -217,18 +191,16 @@ fn mutated() -> impl Strategy<Value = String> {
         document[start..end].to_owned()
     });
     let whole = Just(document.to_owned());
-    (
-        prop_oneof![slice, whole],
-        proptest::collection::vec((any::<prop::sample::Index>(), 0..128_u8), 0..4),
-    )
-        .prop_map(|(text, changes)| {
+    (prop_oneof![slice, whole], proptest::collection::vec((any::<prop::sample::Index>(), 0..128_u8), 0..4)).prop_map(
+        |(text, changes)| {
             let mut bytes = text.into_bytes();
             for (index, byte) in changes {
                 let index = index.index(bytes.len());
                 bytes[index] = byte;
             }
             String::from_utf8(bytes).expect("the document and the changes are ASCII")
-        })
+        },
+    )
 }
 
 proptest! {

@@ -45,10 +45,7 @@ fn run(bytes: &[u8], stops: impl Fn(u64) -> u64, goes_on: impl Fn(u8) -> bool) -
         }
         rest = after;
     }
-    let tail = rest
-        .iter()
-        .position(|byte| !goes_on(*byte))
-        .unwrap_or(rest.len());
+    let tail = rest.iter().position(|byte| !goes_on(*byte)).unwrap_or(rest.len());
     bytes.len() - rest.len() + tail
 }
 

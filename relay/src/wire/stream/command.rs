@@ -34,11 +34,7 @@ pub fn parse(text: &str, profile: Profile) -> Result<Request, Reject> {
     };
     match command(text, &fields, profile) {
         Ok(command) => Ok(Request { id, command }),
-        Err((code, msg)) => Err(Reject {
-            code,
-            msg,
-            id: Some(id),
-        }),
+        Err((code, msg)) => Err(Reject { code, msg, id: Some(id) }),
     }
 }
 
@@ -90,9 +86,7 @@ impl<'a> Fields<'a> {
         let mut fields = Self::default();
         let Some(mut object) = Object::open(text) else {
             // Without an object there is no id, which is what the caller then says.
-            return json::validate(text.as_bytes())
-                .map(|()| fields)
-                .map_err(not_json);
+            return json::validate(text.as_bytes()).map(|()| fields).map_err(not_json);
         };
         while let Some(member) = object.next().map_err(not_json)? {
             let field = match &*member.key() {
@@ -130,10 +124,7 @@ fn command(text: &str, fields: &Fields<'_>, profile: Profile) -> Result<Command,
 fn missing(text: &str, fields: &Fields<'_>, field: &str) -> Problem {
     let (line, column) = json::position(text.as_bytes(), fields.end);
     let column = column + 1;
-    (
-        2,
-        format!("Invalid request: missing field `{field}` at line {line} column {column}").into(),
-    )
+    (2, format!("Invalid request: missing field `{field}` at line {line} column {column}").into())
 }
 
 /// The position is the end of the method.
@@ -178,24 +169,14 @@ fn subscribe(params: Elements<'_>, profile: Profile) -> Result<Command, Problem>
     if params.is_empty() {
         return Err(problem(PARAMS_EMPTY));
     }
-    let names = params
-        .iter()
-        .map(|value| Name::parse(&value.string()?, profile).ok());
-    names
-        .collect::<Option<_>>()
-        .map(Command::Subscribe)
-        .ok_or_else(invalid_stream)
+    let names = params.iter().map(|value| Name::parse(&value.string()?, profile).ok());
+    names.collect::<Option<_>>().map(Command::Subscribe).ok_or_else(invalid_stream)
 }
 
 fn unsubscribe(params: Elements<'_>, profile: Profile) -> Result<Command, Problem> {
     let params = params.map_err(|TooMany| problem(PARAMS_TOO_MANY))?;
-    let names = params
-        .iter()
-        .map(|value| Some(name::canonical(&value.string()?, profile).into_owned()));
-    names
-        .collect::<Option<_>>()
-        .map(Command::Unsubscribe)
-        .ok_or_else(invalid_stream)
+    let names = params.iter().map(|value| Some(name::canonical(&value.string()?, profile).into_owned()));
+    names.collect::<Option<_>>().map(Command::Unsubscribe).ok_or_else(invalid_stream)
 }
 
 fn invalid_stream() -> Problem {
@@ -204,10 +185,7 @@ fn invalid_stream() -> Problem {
 
 /// `null` and `[]` are no parameters; client libraries send them where there are none.
 fn no_params(fields: &Fields<'_>) -> Result<(), Problem> {
-    let params = fields
-        .params
-        .as_ref()
-        .filter(|params| params.kind != ValueKind::Null);
+    let params = fields.params.as_ref().filter(|params| params.kind != ValueKind::Null);
     match params.map(elements) {
         None => Ok(()),
         Some(Some(Ok(elements))) if elements.is_empty() => Ok(()),

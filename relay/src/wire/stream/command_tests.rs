@@ -7,11 +7,7 @@ use crate::limits::SUBSCRIPTIONS_HARD_MAX;
 /// What a request means in both profiles, ids aside.
 fn check(text: &str, expected: Command) {
     for profile in [Profile::Bitzoom, Profile::Binance] {
-        assert_eq!(
-            parse(text, profile).map(|request| request.command),
-            Ok(expected.clone()),
-            "{text}"
-        );
+        assert_eq!(parse(text, profile).map(|request| request.command), Ok(expected.clone()), "{text}");
     }
 }
 
@@ -25,10 +21,7 @@ fn check_refused(text: &str, expected: &str) {
 }
 
 fn names(texts: &[&str]) -> Vec<Name> {
-    texts
-        .iter()
-        .map(|text| Name::parse(text, Profile::Bitzoom).unwrap())
-        .collect()
+    texts.iter().map(|text| Name::parse(text, Profile::Bitzoom).unwrap()).collect()
 }
 
 fn texts(texts: &[&str]) -> Vec<String> {
@@ -45,43 +38,19 @@ fn every_method_is_read() {
         r#"{"method": "UNSUBSCRIBE", "params": ["btcusdt@trade", "never seen"], "id": 2}"#,
         Command::Unsubscribe(texts(&["btcusdt@trade", "never seen"])),
     );
-    check(
-        r#"{"method":"UNSUBSCRIBE","params":[],"id":2}"#,
-        Command::Unsubscribe(vec![]),
-    );
+    check(r#"{"method":"UNSUBSCRIBE","params":[],"id":2}"#, Command::Unsubscribe(vec![]));
     check(r#"{"method":"LIST_SUBSCRIPTIONS","id":3}"#, Command::List);
-    check(
-        r#"{"method":"LIST_SUBSCRIPTIONS","params":[],"id":3}"#,
-        Command::List,
-    );
-    check(
-        r#"{"method":"LIST_SUBSCRIPTIONS","params":null,"id":3}"#,
-        Command::List,
-    );
-    check(
-        r#"{"method":"SET_PROPERTY","params":["combined",true],"id":4}"#,
-        Command::SetCombined(true),
-    );
-    check(
-        r#"{"method":"GET_PROPERTY","params":["combined"],"id":5}"#,
-        Command::GetCombined,
-    );
+    check(r#"{"method":"LIST_SUBSCRIPTIONS","params":[],"id":3}"#, Command::List);
+    check(r#"{"method":"LIST_SUBSCRIPTIONS","params":null,"id":3}"#, Command::List);
+    check(r#"{"method":"SET_PROPERTY","params":["combined",true],"id":4}"#, Command::SetCombined(true));
+    check(r#"{"method":"GET_PROPERTY","params":["combined"],"id":5}"#, Command::GetCombined);
 }
 
 #[test]
 fn requests_are_json_however_it_is_written() {
-    check(
-        " {\n\"id\" : 1 ,\t\"method\":\"LIST_SUBSCRIPTIONS\" } ",
-        Command::List,
-    );
-    check(
-        r#"{"\u006dethod":"LIST\u005fSUBSCRIPTIONS","id":1,"extra":[{}]}"#,
-        Command::List,
-    );
-    check(
-        r#"{"method":"FOO","id":true,"id":1,"method":"LIST_SUBSCRIPTIONS"}"#,
-        Command::List,
-    );
+    check(" {\n\"id\" : 1 ,\t\"method\":\"LIST_SUBSCRIPTIONS\" } ", Command::List);
+    check(r#"{"\u006dethod":"LIST\u005fSUBSCRIPTIONS","id":1,"extra":[{}]}"#, Command::List);
+    check(r#"{"method":"FOO","id":true,"id":1,"method":"LIST_SUBSCRIPTIONS"}"#, Command::List);
     check(
         r#"{"method":"SUBSCRIBE","params":["\u5e01usdt\u0040trade"],"id":1}"#,
         Command::Subscribe(names(&["币usdt@trade"])),
@@ -93,16 +62,10 @@ fn profiles_differ_in_case() {
     let subscribe = r#"{"method":"SUBSCRIBE","params":["BTCUSDT@trade"],"id":1}"#;
     let unsubscribe = r#"{"method":"UNSUBSCRIBE","params":["BTCUSDT@trade"],"id":1}"#;
     let check = |profile, text: &str| {
-        let Command::Subscribe(names) = parse(subscribe, profile).unwrap().command else {
-            panic!()
-        };
+        let Command::Subscribe(names) = parse(subscribe, profile).unwrap().command else { panic!() };
         assert_eq!(names[0].text(), text);
         let ended = parse(unsubscribe, profile).unwrap().command;
-        assert_eq!(
-            ended,
-            Command::Unsubscribe(texts(&[text])),
-            "what was subscribed can be ended"
-        );
+        assert_eq!(ended, Command::Unsubscribe(texts(&[text])), "what was subscribed can be ended");
     };
     check(Profile::Bitzoom, "btcusdt@trade");
     check(Profile::Binance, "BTCUSDT@trade");
@@ -116,24 +79,11 @@ fn ids_are_kept_as_written() {
             Ok(request) => assert_eq!((request.id.text(), true), (id, is_valid)),
             Err(reject) => {
                 assert_eq!((reject.id, false), (None, is_valid), "{id}");
-                assert_eq!(
-                    reject.msg,
-                    "Invalid request: request ID must be an unsigned integer"
-                );
+                assert_eq!(reject.msg, "Invalid request: request ID must be an unsigned integer");
             }
         }
     };
-    for id in [
-        "0",
-        "1",
-        "-9",
-        "4294967296",
-        "9223372036854775807",
-        "18446744073709551615",
-        "null",
-        "\"\"",
-        "\"x y\"",
-    ] {
+    for id in ["0", "1", "-9", "4294967296", "9223372036854775807", "18446744073709551615", "null", "\"\"", "\"x y\""] {
         check(id, true);
     }
     check("\"3f2a9c0b7d1e4f6a8b9c0d1e2f3a4b5c\"", true);
@@ -141,32 +91,15 @@ fn ids_are_kept_as_written() {
     check(&format!("\"{}\"", "币".repeat(36)), true);
     check("\"\\u0041\\n\"", true);
     check(&format!("\"{}\"", "x".repeat(37)), false);
-    for id in [
-        "1.5",
-        "1e3",
-        "18446744073709551616",
-        "true",
-        "{}",
-        "[1]",
-        "\"\\ud800\"",
-    ] {
+    for id in ["1.5", "1e3", "18446744073709551616", "true", "{}", "[1]", "\"\\ud800\""] {
         check(id, false);
     }
 }
 
 #[test]
 fn wrong_requests_are_told_what_is_wrong() {
-    let id =
-        r#"{"error":{"code":2,"msg":"Invalid request: request ID must be an unsigned integer"}}"#;
-    for text in [
-        "[]",
-        "1",
-        "\"x\"",
-        "null",
-        "{}",
-        r#"{"method":"FOO"}"#,
-        r#"{"method":"SUBSCRIBE","params":[]}"#,
-    ] {
+    let id = r#"{"error":{"code":2,"msg":"Invalid request: request ID must be an unsigned integer"}}"#;
+    for text in ["[]", "1", "\"x\"", "null", "{}", r#"{"method":"FOO"}"#, r#"{"method":"SUBSCRIBE","params":[]}"#] {
         check_refused(text, id);
     }
     check_refused(
@@ -194,49 +127,24 @@ fn wrong_requests_are_told_what_is_wrong() {
 #[test]
 fn one_bad_name_refuses_the_list() {
     let invalid = r#"{"error":{"code":2,"msg":"Invalid request: invalid stream"},"id":1}"#;
-    check_refused(
-        r#"{"method":"SUBSCRIBE","params":["btcusdt@trade","no"],"id":1}"#,
-        invalid,
-    );
-    check_refused(
-        r#"{"method":"SUBSCRIBE","params":["btcusdt@trade",7],"id":1}"#,
-        invalid,
-    );
-    check_refused(
-        r#"{"method":"SUBSCRIBE","params":["\ud800@trade"],"id":1}"#,
-        invalid,
-    );
+    check_refused(r#"{"method":"SUBSCRIBE","params":["btcusdt@trade","no"],"id":1}"#, invalid);
+    check_refused(r#"{"method":"SUBSCRIBE","params":["btcusdt@trade",7],"id":1}"#, invalid);
+    check_refused(r#"{"method":"SUBSCRIBE","params":["\ud800@trade"],"id":1}"#, invalid);
     check_refused(r#"{"method":"UNSUBSCRIBE","params":[7],"id":1}"#, invalid);
 }
 
 #[test]
 fn parameters_are_counted() {
     let too_many = r#"{"error":{"code":2,"msg":"Invalid request: too many parameters"},"id":1}"#;
-    check_refused(
-        r#"{"method":"LIST_SUBSCRIPTIONS","params":["x"],"id":1}"#,
-        too_many,
-    );
-    check_refused(
-        r#"{"method":"LIST_SUBSCRIPTIONS","params":{},"id":1}"#,
-        too_many,
-    );
-    check_refused(
-        r#"{"method":"SET_PROPERTY","params":["combined",true,1],"id":1}"#,
-        too_many,
-    );
-    check_refused(
-        r#"{"method":"GET_PROPERTY","params":["combined",true],"id":1}"#,
-        too_many,
-    );
-    let no_name =
-        r#"{"error":{"code":2,"msg":"Invalid request: property name must be a string"},"id":1}"#;
+    check_refused(r#"{"method":"LIST_SUBSCRIPTIONS","params":["x"],"id":1}"#, too_many);
+    check_refused(r#"{"method":"LIST_SUBSCRIPTIONS","params":{},"id":1}"#, too_many);
+    check_refused(r#"{"method":"SET_PROPERTY","params":["combined",true,1],"id":1}"#, too_many);
+    check_refused(r#"{"method":"GET_PROPERTY","params":["combined",true],"id":1}"#, too_many);
+    let no_name = r#"{"error":{"code":2,"msg":"Invalid request: property name must be a string"},"id":1}"#;
     check_refused(r#"{"method":"GET_PROPERTY","id":1}"#, no_name);
     check_refused(r#"{"method":"SET_PROPERTY","params":[],"id":1}"#, no_name);
     let no_value = r#"{"error":{"code":1,"msg":"Invalid value type: expected Boolean"},"id":1}"#;
-    check_refused(
-        r#"{"method":"SET_PROPERTY","params":["combined"],"id":1}"#,
-        no_value,
-    );
+    check_refused(r#"{"method":"SET_PROPERTY","params":["combined"],"id":1}"#, no_value);
 }
 
 #[test]
@@ -260,11 +168,7 @@ fn a_list_of_names_has_a_bound() {
 fn an_unknown_method_is_repeated_in_part() {
     let text = format!(r#"{{"method":"{}","id":1}}"#, "x".repeat(1000));
     let reject = parse(&text, Profile::Binance).unwrap_err();
-    assert!(
-        reject.msg.len() < 300 && reject.msg.ends_with("column 1012"),
-        "{}",
-        reject.msg
-    );
+    assert!(reject.msg.len() < 300 && reject.msg.ends_with("column 1012"), "{}", reject.msg);
 }
 
 #[test]

@@ -18,9 +18,7 @@ macro_rules! fixture {
 const CONTROL_ERRORS: &str = fixture!("binance/control_errors.jsonl");
 
 fn lines(fixture: &str) -> impl Iterator<Item = Value> {
-    fixture
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
+    fixture.lines().map(|line| serde_json::from_str(line).unwrap())
 }
 
 /// As much of a session as answering commands takes.
@@ -40,12 +38,7 @@ impl Session {
             other => panic!("{path}: {other:?}"),
         };
         let names = names.iter().map(|name| name.text().to_owned()).collect();
-        Self {
-            profile,
-            combined: url.combined,
-            names,
-            limit,
-        }
+        Self { profile, combined: url.combined, names, limit }
     }
 
     fn answer(&mut self, text: &str) -> String {
@@ -57,19 +50,14 @@ impl Session {
         String::from_utf8(out).unwrap()
     }
 
-    fn apply(
-        &mut self,
-        request: command::Request,
-        out: &mut Vec<u8>,
-    ) -> Result<(), command::Reject> {
+    fn apply(&mut self, request: command::Request, out: &mut Vec<u8>) -> Result<(), command::Reject> {
         let id = request.id;
         match request.command {
             Command::Subscribe(names) if self.names.len() + names.len() > self.limit => {
                 return Err(command::Reject::too_many_subscriptions(Some(id)));
             }
             Command::Subscribe(names) => {
-                self.names
-                    .extend(names.iter().map(|name| name.text().to_owned()));
+                self.names.extend(names.iter().map(|name| name.text().to_owned()));
                 reply::ok(&id, out);
             }
             Command::Unsubscribe(names) => {
@@ -93,10 +81,7 @@ fn check(fixture: &str, profile: Profile, limit: usize) {
     let mut expected_reply = None;
     for line in lines(fixture) {
         // Other connections of a session repeat what the first one shows.
-        if line["conn"]
-            .as_str()
-            .is_some_and(|conn| !["c0", "market"].contains(&conn))
-        {
+        if line["conn"].as_str().is_some_and(|conn| !["c0", "market"].contains(&conn)) {
             continue;
         }
         if let Some(path) = line["connect"].as_str() {
@@ -107,10 +92,7 @@ fn check(fixture: &str, profile: Profile, limit: usize) {
             continue;
         };
         if line["from"] == "client" {
-            assert_eq!(
-                expected_reply, None,
-                "the fixture never answers this command"
-            );
+            assert_eq!(expected_reply, None, "the fixture never answers this command");
             expected_reply = Some(session.as_mut().unwrap().answer(text));
             continue;
         }
@@ -132,26 +114,10 @@ fn errors_have_the_venues_words_and_positions_in_both_profiles() {
 fn sessions_are_answered_with_the_recorded_bytes() {
     check(fixture!("bitzoom/session.jsonl"), Profile::Bitzoom, 200);
     check(fixture!("bitzoom/limits.jsonl"), Profile::Bitzoom, 200);
-    check(
-        fixture!("binance/spot_raw_session.jsonl"),
-        Profile::Binance,
-        1024,
-    );
-    check(
-        fixture!("binance/spot_combined_session.jsonl"),
-        Profile::Binance,
-        1024,
-    );
-    check(
-        fixture!("binance/usdm_routed_session.jsonl"),
-        Profile::Binance,
-        1024,
-    );
-    check(
-        fixture!("binance/limit_streams_close.jsonl"),
-        Profile::Binance,
-        1024,
-    );
+    check(fixture!("binance/spot_raw_session.jsonl"), Profile::Binance, 1024);
+    check(fixture!("binance/spot_combined_session.jsonl"), Profile::Binance, 1024);
+    check(fixture!("binance/usdm_routed_session.jsonl"), Profile::Binance, 1024);
+    check(fixture!("binance/limit_streams_close.jsonl"), Profile::Binance, 1024);
 }
 
 #[test]
@@ -177,10 +143,7 @@ fn errors_of_both_shapes_are_understood() {
 /// A recorded combined message is its payload in our wrapper, byte for byte.
 #[test]
 fn wrapped_messages_come_apart_and_together() {
-    let fixtures = [
-        fixture!("binance/spot_combined_session.jsonl"),
-        fixture!("binance/usdm_routed_session.jsonl"),
-    ];
+    let fixtures = [fixture!("binance/spot_combined_session.jsonl"), fixture!("binance/usdm_routed_session.jsonl")];
     let mut count = 0;
     for line in fixtures.into_iter().flat_map(lines) {
         let Some(text) = line["text"].as_str() else {

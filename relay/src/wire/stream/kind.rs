@@ -11,9 +11,7 @@ pub fn kind_of(text: &str) -> Option<Kind> {
     if symbol.is_empty() {
         return None;
     }
-    let (base, parameter) = stream
-        .split_once('@')
-        .map_or((stream, None), |(base, rest)| (base, Some(rest)));
+    let (base, parameter) = stream.split_once('@').map_or((stream, None), |(base, rest)| (base, Some(rest)));
     match base {
         "markPrice" => matches!(parameter, None | Some("1s")).then_some(Kind::State),
         "depth" => is_speed(parameter).then_some(Kind::Event),
@@ -33,9 +31,7 @@ fn kind_of_window(base: &str, parameter: Option<&str>) -> Option<Kind> {
     let (base, window) = base.split_once('_')?;
     match (base, parameter) {
         ("kline", None | Some("+08:00")) => is_interval(window).then_some(Kind::Kline),
-        ("continuousKline" | "indexPriceKline" | "markPriceKline", None) => {
-            is_interval(window).then_some(Kind::Kline)
-        }
+        ("continuousKline" | "indexPriceKline" | "markPriceKline", None) => is_interval(window).then_some(Kind::Kline),
         ("ticker", None) => is_ticker_window(window).then_some(Kind::State),
         _ => None,
     }
@@ -44,14 +40,10 @@ fn kind_of_window(base: &str, parameter: Option<&str>) -> Option<Kind> {
 /// A frame of these holds the rows that changed, so that the newest one does not replace those before it.
 fn kind_of_all_market(text: &str) -> Option<Kind> {
     let known = match text {
-        "ticker@arr" | "miniTicker@arr" | "bookTicker" | "markPrice@arr" | "markPrice@arr@1s" => {
-            true
-        }
+        "ticker@arr" | "miniTicker@arr" | "bookTicker" | "markPrice@arr" | "markPrice@arr@1s" => true,
         "forceOrder@arr" | "assetIndex@arr" | "contractInfo" | "tradingSession" => true,
         _ => {
-            let window = text
-                .strip_prefix("ticker_")
-                .and_then(|rest| rest.strip_suffix("@arr"));
+            let window = text.strip_prefix("ticker_").and_then(|rest| rest.strip_suffix("@arr"));
             window.is_some_and(is_ticker_window)
         }
     };
@@ -67,8 +59,6 @@ fn is_ticker_window(window: &str) -> bool {
 }
 
 fn is_interval(interval: &str) -> bool {
-    let minutes_or_hours = [
-        "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h",
-    ];
+    let minutes_or_hours = ["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h"];
     minutes_or_hours.contains(&interval) || matches!(interval, "1s" | "1d" | "3d" | "1w" | "1M")
 }

@@ -44,15 +44,9 @@ impl Name {
         let is_dead = match profile {
             Profile::Bitzoom if known.is_none() => return Err(InvalidStream),
             Profile::Bitzoom => false,
-            Profile::Binance => {
-                known.is_none() || has_upper_case_symbol(&text) || is_silent_speed(&text)
-            }
+            Profile::Binance => known.is_none() || has_upper_case_symbol(&text) || is_silent_speed(&text),
         };
-        Ok(Self {
-            text: text.into(),
-            kind: known.unwrap_or(Kind::Event),
-            is_dead,
-        })
+        Ok(Self { text: text.into(), kind: known.unwrap_or(Kind::Event), is_dead })
     }
 
     /// What is listed, wrapped and asked for upstream.
@@ -78,29 +72,19 @@ pub fn canonical(text: &str, profile: Profile) -> Cow<'_, str> {
     }
     let (symbol, rest) = split_symbol(text);
     // Character by character: `str::to_lowercase` treats a final sigma by its neighbours.
-    Cow::Owned(
-        symbol
-            .chars()
-            .flat_map(char::to_lowercase)
-            .chain(rest.chars())
-            .collect(),
-    )
+    Cow::Owned(symbol.chars().flat_map(char::to_lowercase).chain(rest.chars()).collect())
 }
 
 /// A listen key is exactly 64 characters of `[a-z0-9]`; nothing else that stands in its place is one.
 pub fn is_listen_key(text: &str) -> bool {
-    text.len() == 64
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
 
 /// What could be the name of a stream, known or not. Characters that part names in a URL or quote them in JSON
 /// are in none.
 fn is_stream_shaped(text: &str) -> bool {
     let names_something = text.starts_with('!') || text.contains('@');
-    let alien =
-        |char: char| char.is_whitespace() || char.is_control() || matches!(char, '/' | '"' | '\\');
+    let alien = |char: char| char.is_whitespace() || char.is_control() || matches!(char, '/' | '"' | '\\');
     names_something && text.len() <= NAME_BYTES_MAX && !text.contains(alien)
 }
 
@@ -134,143 +118,46 @@ mod tests {
     /// `Some` is the canonical text and the kind, `None` a refusal.
     fn check(text: &str, expected: Option<(&str, Kind)>) {
         let name = Name::parse(text, Profile::Bitzoom).ok();
-        assert_eq!(
-            name.as_ref().map(|name| (name.text(), name.kind())),
-            expected,
-            "{text}"
-        );
-        assert!(
-            name.is_none_or(|name| !name.is_dead()),
-            "{text}: Bitzoom refuses rather than stays silent"
-        );
+        assert_eq!(name.as_ref().map(|name| (name.text(), name.kind())), expected, "{text}");
+        assert!(name.is_none_or(|name| !name.is_dead()), "{text}: Bitzoom refuses rather than stays silent");
     }
 
     /// Whether Binance would send data; `None` for a refusal.
     fn check_binance(text: &str, is_live: Option<bool>) {
         let name = Name::parse(text, Profile::Binance).ok();
         assert_eq!(name.as_ref().map(|name| !name.is_dead()), is_live, "{text}");
-        assert!(
-            name.is_none_or(|name| name.text() == text),
-            "{text}: Binance lists what was written"
-        );
+        assert!(name.is_none_or(|name| name.text() == text), "{text}: Binance lists what was written");
     }
 
     #[test]
     fn kinds_follow_the_table_of_promise_2() {
-        let all = |kind, names: &[&str]| {
-            names
-                .iter()
-                .for_each(|name| check(name, Some((name, kind))))
-        };
-        all(
-            Kind::State,
-            &[
-                "btcusdt@ticker",
-                "btcusdt@miniTicker",
-                "btcusdt@bookTicker",
-                "btcusdt@avgPrice",
-            ],
-        );
-        all(
-            Kind::State,
-            &[
-                "btcusdt@markPrice",
-                "btcusdt@markPrice@1s",
-                "btcusdt@ticker_1h",
-                "btcusdt@ticker_1d",
-            ],
-        );
-        all(
-            Kind::State,
-            &[
-                "btcusdt@depth5",
-                "btcusdt@depth10@100ms",
-                "btcusdt@depth20@250ms",
-                "x@depth5@500ms",
-            ],
-        );
-        all(
-            Kind::Kline,
-            &[
-                "btcusdt@kline_1m",
-                "btcusdt@kline_1M",
-                "btcusdt@kline_1s",
-                "btcusdt@kline_1h@+08:00",
-            ],
-        );
+        let all = |kind, names: &[&str]| names.iter().for_each(|name| check(name, Some((name, kind))));
+        all(Kind::State, &["btcusdt@ticker", "btcusdt@miniTicker", "btcusdt@bookTicker", "btcusdt@avgPrice"]);
+        all(Kind::State, &["btcusdt@markPrice", "btcusdt@markPrice@1s", "btcusdt@ticker_1h", "btcusdt@ticker_1d"]);
+        all(Kind::State, &["btcusdt@depth5", "btcusdt@depth10@100ms", "btcusdt@depth20@250ms", "x@depth5@500ms"]);
+        all(Kind::Kline, &["btcusdt@kline_1m", "btcusdt@kline_1M", "btcusdt@kline_1s", "btcusdt@kline_1h@+08:00"]);
         all(Kind::Kline, &["btcusdt_perpetual@continuousKline_1m"]);
-        all(
-            Kind::Event,
-            &[
-                "btcusdt@trade",
-                "btcusdt@aggTrade",
-                "btcusdt@forceOrder",
-                "btcusdt@blockTrade",
-            ],
-        );
-        all(
-            Kind::Event,
-            &[
-                "btcusdt@depth",
-                "btcusdt@depth@100ms",
-                "btcusdt@depth@500ms",
-                "btcusdt@rpiDepth@500ms",
-            ],
-        );
-        all(
-            Kind::Event,
-            &[
-                "!ticker@arr",
-                "!miniTicker@arr",
-                "!markPrice@arr@1s",
-                "!ticker_4h@arr",
-                "!bookTicker",
-            ],
-        );
+        all(Kind::Event, &["btcusdt@trade", "btcusdt@aggTrade", "btcusdt@forceOrder", "btcusdt@blockTrade"]);
+        all(Kind::Event, &["btcusdt@depth", "btcusdt@depth@100ms", "btcusdt@depth@500ms", "btcusdt@rpiDepth@500ms"]);
+        all(Kind::Event, &["!ticker@arr", "!miniTicker@arr", "!markPrice@arr@1s", "!ticker_4h@arr", "!bookTicker"]);
     }
 
     #[test]
     fn symbols_keep_their_script() {
         check("BTCUSDT@ticker", Some(("btcusdt@ticker", Kind::State)));
-        check(
-            "BtcUsdt_261225@aggTrade",
-            Some(("btcusdt_261225@aggTrade", Kind::Event)),
-        );
-        check(
-            "币安人生USDT@trade",
-            Some(("币安人生usdt@trade", Kind::Event)),
-        );
+        check("BtcUsdt_261225@aggTrade", Some(("btcusdt_261225@aggTrade", Kind::Event)));
+        check("币安人生USDT@trade", Some(("币安人生usdt@trade", Kind::Event)));
         check("ÉΣ@trade", Some(("éσ@trade", Kind::Event)));
         check("İ@trade", Some(("i\u{307}@trade", Kind::Event)));
     }
 
     #[test]
     fn bitzoom_refuses_types_that_are_not_in_its_table() {
-        let refused = [
-            "btcusdt@depth7",
-            "btcusdt@trdae",
-            "btcusdt@kline_7m",
-            "btcusdt@kline_1H",
-            "btcusdt@TICKER",
-        ];
+        let refused = ["btcusdt@depth7", "btcusdt@trdae", "btcusdt@kline_7m", "btcusdt@kline_1H", "btcusdt@TICKER"];
         refused.into_iter().for_each(|name| check(name, None));
-        let refused = [
-            "btcusdt@depth5@1s",
-            "btcusdt@trade@100ms",
-            "btcusdt@ticker_2h",
-            "btcusdt@kline_1m@+09:00",
-        ];
+        let refused = ["btcusdt@depth5@1s", "btcusdt@trade@100ms", "btcusdt@ticker_2h", "btcusdt@kline_1m@+09:00"];
         refused.into_iter().for_each(|name| check(name, None));
-        let refused = [
-            "!TICKER@arr",
-            "!ticker",
-            "!",
-            "@trade",
-            "btcusdt@",
-            "btcusdt@ticker@",
-            "@",
-            "btcusdt@kline_",
-        ];
+        let refused = ["!TICKER@arr", "!ticker", "!", "@trade", "btcusdt@", "btcusdt@ticker@", "@", "btcusdt@kline_"];
         refused.into_iter().for_each(|name| check(name, None));
     }
 
@@ -313,10 +200,7 @@ mod tests {
     #[test]
     fn listen_keys_have_one_shape() {
         let check = |text: &str, expected| assert_eq!(is_listen_key(text), expected, "{text}");
-        check(
-            "pqia91ma19a5s61cv6a81va65sdf19v8a65a1a5s61cv6a81va65sdf19v8a65a1",
-            true,
-        );
+        check("pqia91ma19a5s61cv6a81va65sdf19v8a65a1a5s61cv6a81va65sdf19v8a65a1", true);
         check(&"0".repeat(64), true);
         check(&"0".repeat(63), false);
         check(&"0".repeat(65), false);

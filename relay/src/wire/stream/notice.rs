@@ -40,21 +40,11 @@ impl Notice<'_> {
     /// wrapper of that stream.
     pub fn write(&self, combined: bool, out: &mut Vec<u8>) {
         wrapped(combined.then_some(self.stream), out, |out| {
-            append(
-                out,
-                format_args!("{{\"e\":\"relayNotice\",\"E\":{},\"stream\":", self.time_ms),
-            );
+            append(out, format_args!("{{\"e\":\"relayNotice\",\"E\":{},\"stream\":", self.time_ms));
             json::write_string(self.stream, out);
-            let Self {
-                skipped, from, to, ..
-            } = self;
+            let Self { skipped, from, to, .. } = self;
             let state = self.state.name();
-            append(
-                out,
-                format_args!(
-                    ",\"state\":\"{state}\",\"skipped\":{skipped},\"from\":{from},\"to\":{to}}}"
-                ),
-            );
+            append(out, format_args!(",\"state\":\"{state}\",\"skipped\":{skipped},\"from\":{from},\"to\":{to}}}"));
         });
     }
 }
@@ -62,10 +52,7 @@ impl Notice<'_> {
 /// Appends the word that the server is about to stop: reconnect now, whatever you subscribed to.
 pub fn server_shutdown(time_ms: u64, combined: bool, out: &mut Vec<u8>) {
     wrapped(combined.then_some("!serverShutdown"), out, |out| {
-        append(
-            out,
-            format_args!("{{\"e\":\"serverShutdown\",\"E\":{time_ms}}}"),
-        );
+        append(out, format_args!("{{\"e\":\"serverShutdown\",\"E\":{time_ms}}}"));
     });
 }
 
@@ -81,8 +68,7 @@ fn wrapped(stream: Option<&str>, out: &mut Vec<u8>, payload: impl FnOnce(&mut Ve
 }
 
 fn append(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text)
-        .expect("memory takes what is written to it");
+    out.write_fmt(text).expect("memory takes what is written to it");
 }
 
 #[cfg(test)]
@@ -98,28 +84,15 @@ mod tests {
     #[test]
     fn notices_read_as_documented() {
         let stream = "btcusdt@trade";
-        let notice = Notice {
-            time_ms: 9,
-            stream,
-            state: StreamState::Live,
-            skipped: 3,
-            from: 4,
-            to: 6,
-        };
+        let notice = Notice { time_ms: 9, stream, state: StreamState::Live, skipped: 3, from: 4, to: 6 };
         let raw = r#"{"e":"relayNotice","E":9,"stream":"btcusdt@trade","state":"live","skipped":3,"from":4,"to":6}"#;
         check(|out| notice.write(false, out), raw);
-        check(
-            |out| notice.write(true, out),
-            &format!(r#"{{"stream":"btcusdt@trade","data":{raw}}}"#),
-        );
+        check(|out| notice.write(true, out), &format!(r#"{{"stream":"btcusdt@trade","data":{raw}}}"#));
     }
 
     #[test]
     fn shutdown_has_the_venues_form() {
-        check(
-            |out| server_shutdown(1765211450000, false, out),
-            r#"{"e":"serverShutdown","E":1765211450000}"#,
-        );
+        check(|out| server_shutdown(1765211450000, false, out), r#"{"e":"serverShutdown","E":1765211450000}"#);
         check(
             |out| server_shutdown(1765211450000, true, out),
             r#"{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1765211450000}}"#,

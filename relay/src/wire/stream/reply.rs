@@ -16,12 +16,8 @@ impl Id {
     pub fn read(value: &json::Value<'_>) -> Option<Self> {
         let is_valid = match value.kind {
             json::ValueKind::Null => true,
-            json::ValueKind::Number => {
-                value.text.parse::<i64>().is_ok() || value.text.parse::<u64>().is_ok()
-            }
-            json::ValueKind::String => value
-                .string()
-                .is_some_and(|text| text.chars().count() <= ID_CHARS_MAX),
+            json::ValueKind::Number => value.text.parse::<i64>().is_ok() || value.text.parse::<u64>().is_ok(),
+            json::ValueKind::String => value.string().is_some_and(|text| text.chars().count() <= ID_CHARS_MAX),
             _ => false,
         };
         is_valid.then(|| Self(value.text.into()))
@@ -43,11 +39,7 @@ pub struct Reject {
 
 impl Reject {
     pub fn new(code: i32, msg: impl Into<Cow<'static, str>>, id: Option<Id>) -> Self {
-        Self {
-            code,
-            msg: msg.into(),
-            id,
-        }
+        Self { code, msg: msg.into(), id }
     }
 
     /// What an answer to a binary frame says: commands are text.
@@ -101,11 +93,7 @@ pub fn ok(id: &Id, out: &mut Vec<u8>) {
 
 /// Appends the answer to GET_PROPERTY.
 pub fn property(value: bool, id: &Id, out: &mut Vec<u8>) {
-    out.extend_from_slice(if value {
-        b"{\"result\":true"
-    } else {
-        b"{\"result\":false"
-    });
+    out.extend_from_slice(if value { b"{\"result\":true" } else { b"{\"result\":false" });
     end(id, out);
 }
 
@@ -143,19 +131,10 @@ mod tests {
         let id = |text: &str| Id(text.into());
         check(|out| ok(&id("1"), out), r#"{"result":null,"id":1}"#);
         check(|out| ok(&id("null"), out), r#"{"result":null,"id":null}"#);
-        check(
-            |out| property(true, &id("2"), out),
-            r#"{"result":true,"id":2}"#,
-        );
-        check(
-            |out| property(false, &id("\"x\""), out),
-            r#"{"result":false,"id":"x"}"#,
-        );
+        check(|out| property(true, &id("2"), out), r#"{"result":true,"id":2}"#);
+        check(|out| property(false, &id("\"x\""), out), r#"{"result":false,"id":"x"}"#);
         check(|out| list([], &id("3"), out), r#"{"result":[],"id":3}"#);
-        check(
-            |out| list(["a@b", "币@c"], &id("-3"), out),
-            r#"{"result":["a@b","币@c"],"id":-3}"#,
-        );
+        check(|out| list(["a@b", "币@c"], &id("-3"), out), r#"{"result":["a@b","币@c"],"id":-3}"#);
     }
 
     #[test]
@@ -174,9 +153,6 @@ mod tests {
             r#"{"error":{"code":2,"msg":"Invalid request: invalid stream x@depth7, y"}}"#,
         );
         let many = Reject::invalid_streams_in_url(&vec!["x".repeat(100); 200]);
-        assert!(
-            many.msg.len() < 1100 && many.msg.ends_with('…'),
-            "an answer has a bound"
-        );
+        assert!(many.msg.len() < 1100 && many.msg.ends_with('…'), "an answer has a bound");
     }
 }

@@ -59,10 +59,7 @@ pub fn is_closed_kline(data: &[u8]) -> bool {
     }
     let text = json::utf8(data).ok();
     let candle = text.and_then(|text| member(text, "k"));
-    candle
-        .and_then(|candle| member(candle.text, "x"))
-        .and_then(|closed| closed.bool())
-        .unwrap_or(false)
+    candle.and_then(|candle| member(candle.text, "x")).and_then(|closed| closed.bool()).unwrap_or(false)
 }
 
 /// Appends `{"method":"SUBSCRIBE","params":[…],"id":…}`.
@@ -93,21 +90,13 @@ struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     fn meaning(self) -> Upstream<'a> {
-        if let (Some(stream), Some(data)) =
-            (self.stream.and_then(|stream| stream.string()), self.data)
-        {
+        if let (Some(stream), Some(data)) = (self.stream.and_then(|stream| stream.string()), self.data) {
             if stream == SHUTDOWN_STREAM {
                 return Upstream::Shutdown;
             }
-            return Upstream::Data {
-                stream,
-                data: data.text.as_bytes(),
-            };
+            return Upstream::Data { stream, data: data.text.as_bytes() };
         }
-        let id = self
-            .id
-            .filter(|id| id.kind != ValueKind::Null)
-            .map(|id| id.text);
+        let id = self.id.filter(|id| id.kind != ValueKind::Null).map(|id| id.text);
         if let Some(error) = self.error {
             return nested_error(id, error.text);
         }
@@ -115,10 +104,7 @@ impl<'a> Fields<'a> {
             return flat_error(id, code, msg);
         }
         if let Some(result) = self.result {
-            return Upstream::Ack {
-                id,
-                result: result.text,
-            };
+            return Upstream::Ack { id, result: result.text };
         }
         match self.event.and_then(|event| event.string()) {
             Some(event) if event == SHUTDOWN_EVENT => Upstream::Shutdown,
@@ -179,95 +165,39 @@ mod tests {
 
     #[test]
     fn data_is_a_slice_of_the_message() {
-        let data = |stream: &'static str, data: &'static str| Upstream::Data {
-            stream: stream.into(),
-            data: data.as_bytes(),
-        };
-        check(
-            r#"{"stream":"a@trade","data":{"p":"1.50"}}"#,
-            data("a@trade", r#"{"p":"1.50"}"#),
-        );
-        check(
-            r#"{ "data" : [ 1, 2 ] , "x" : 0, "stream" : "!ticker@arr" }"#,
-            data("!ticker@arr", "[ 1, 2 ]"),
-        );
-        check(
-            r#"{"stream":"\u5e01@trade","data":null}"#,
-            data("币@trade", "null"),
-        );
-        check(
-            r#"{"stream":"a@x","data":{"error":1,"result":2}}"#,
-            data("a@x", r#"{"error":1,"result":2}"#),
-        );
+        let data =
+            |stream: &'static str, data: &'static str| Upstream::Data { stream: stream.into(), data: data.as_bytes() };
+        check(r#"{"stream":"a@trade","data":{"p":"1.50"}}"#, data("a@trade", r#"{"p":"1.50"}"#));
+        check(r#"{ "data" : [ 1, 2 ] , "x" : 0, "stream" : "!ticker@arr" }"#, data("!ticker@arr", "[ 1, 2 ]"));
+        check(r#"{"stream":"\u5e01@trade","data":null}"#, data("币@trade", "null"));
+        check(r#"{"stream":"a@x","data":{"error":1,"result":2}}"#, data("a@x", r#"{"error":1,"result":2}"#));
     }
 
     #[test]
     fn answers_are_told_apart() {
-        check(
-            r#"{"result":null,"id":1}"#,
-            Upstream::Ack {
-                id: Some("1"),
-                result: "null",
-            },
-        );
-        check(
-            r#"{"id":"x","result":["a@b"]}"#,
-            Upstream::Ack {
-                id: Some("\"x\""),
-                result: "[\"a@b\"]",
-            },
-        );
-        check(
-            r#"{"result":null,"id":null}"#,
-            Upstream::Ack {
-                id: None,
-                result: "null",
-            },
-        );
-        let error = |id, code, msg: &'static str| Upstream::Error {
-            id,
-            code,
-            msg: msg.into(),
-        };
-        check(
-            r#"{"error":{"code":2,"msg":"no"},"id":3}"#,
-            error(Some("3"), 2, "no"),
-        );
-        check(
-            r#"{"code":-1125,"msg":"n\u006f","id":18}"#,
-            error(Some("18"), -1125, "no"),
-        );
+        check(r#"{"result":null,"id":1}"#, Upstream::Ack { id: Some("1"), result: "null" });
+        check(r#"{"id":"x","result":["a@b"]}"#, Upstream::Ack { id: Some("\"x\""), result: "[\"a@b\"]" });
+        check(r#"{"result":null,"id":null}"#, Upstream::Ack { id: None, result: "null" });
+        let error = |id, code, msg: &'static str| Upstream::Error { id, code, msg: msg.into() };
+        check(r#"{"error":{"code":2,"msg":"no"},"id":3}"#, error(Some("3"), 2, "no"));
+        check(r#"{"code":-1125,"msg":"n\u006f","id":18}"#, error(Some("18"), -1125, "no"));
         check(r#"{"error":{"msg":"no","code":3}}"#, error(None, 3, "no"));
     }
 
     #[test]
     fn a_stopping_venue_says_so_in_two_forms() {
         check(r#"{"e":"serverShutdown","E":1}"#, Upstream::Shutdown);
-        check(
-            r#"{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1}}"#,
-            Upstream::Shutdown,
-        );
+        check(r#"{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1}}"#, Upstream::Shutdown);
     }
 
     #[test]
     fn the_rest_is_left_to_the_caller() {
-        for text in [
-            "1",
-            "[]",
-            "{}",
-            r#"{"e":"trade"}"#,
-            r#"{"error":"x"}"#,
-            r#"{"stream":1,"data":2}"#,
-            r#"{"stream":"x"}"#,
-        ] {
+        for text in
+            ["1", "[]", "{}", r#"{"e":"trade"}"#, r#"{"error":"x"}"#, r#"{"stream":1,"data":2}"#, r#"{"stream":"x"}"#]
+        {
             check(text, Upstream::Other);
         }
-        for text in [
-            "",
-            "{",
-            r#"{"stream":"a@trade","data":{"p":1.}}"#,
-            r#"{"stream":"a","data":1} x"#,
-        ] {
+        for text in ["", "{", r#"{"stream":"a@trade","data":{"p":1.}}"#, r#"{"stream":"a","data":1} x"#] {
             assert!(decode(text.as_bytes()).is_err(), "{text}");
         }
         assert!(decode(b"{\"stream\":\"a\",\"data\":\"\xff\"}").is_err());
@@ -275,8 +205,7 @@ mod tests {
 
     #[test]
     fn closed_candles_are_told_apart() {
-        let check =
-            |data: &str, expected| assert_eq!(is_closed_kline(data.as_bytes()), expected, "{data}");
+        let check = |data: &str, expected| assert_eq!(is_closed_kline(data.as_bytes()), expected, "{data}");
         check(r#"{"e":"kline","k":{"t":1,"x":true,"q":"1"}}"#, true);
         check(r#"{ "k" : { "x" : true } }"#, true);
         check(r#"{"e":"kline","k":{"t":1,"x":false}}"#, false);
@@ -289,16 +218,10 @@ mod tests {
     fn lines_are_those_of_a_client() {
         let mut out = Vec::new();
         subscribe_line(&["a@trade", "币@depth"], 7, &mut out);
-        assert_eq!(
-            out,
-            r#"{"method":"SUBSCRIBE","params":["a@trade","币@depth"],"id":7}"#.as_bytes()
-        );
+        assert_eq!(out, r#"{"method":"SUBSCRIBE","params":["a@trade","币@depth"],"id":7}"#.as_bytes());
         out.clear();
         unsubscribe_line(&["a@trade".to_owned()], u64::MAX, &mut out);
-        assert_eq!(
-            out,
-            br#"{"method":"UNSUBSCRIBE","params":["a@trade"],"id":18446744073709551615}"#
-        );
+        assert_eq!(out, br#"{"method":"UNSUBSCRIBE","params":["a@trade"],"id":18446744073709551615}"#);
     }
 
     proptest! {

@@ -41,10 +41,7 @@ pub fn parse(target: &Target<'_>, profile: Profile) -> Result<Url, UrlError> {
     let path = target.path();
     let path = path.trim_end_matches('/');
     let (entry, combined) = if path == "/stream" {
-        (
-            combined_entry(&target.value("streams").unwrap_or_default(), profile)?,
-            true,
-        )
+        (combined_entry(&target.value("streams").unwrap_or_default(), profile)?, true)
     } else if path == "/ws" {
         (Entry::Plain, false)
     } else if let Some(segments) = path.strip_prefix("/ws/") {
@@ -53,11 +50,7 @@ pub fn parse(target: &Target<'_>, profile: Profile) -> Result<Url, UrlError> {
         (Entry::NotStream, false)
     };
     let notices = target.value("notices").is_some_and(|value| value == "1");
-    Ok(Url {
-        entry,
-        combined,
-        notices,
-    })
+    Ok(Url { entry, combined, notices })
 }
 
 fn combined_entry(streams: &str, profile: Profile) -> Result<Entry, UrlError> {
@@ -109,19 +102,12 @@ mod tests {
     /// The entry under Bitzoom's rules.
     fn check(target: &str, expected: Entry) {
         let url = read(target, Profile::Bitzoom).unwrap();
-        assert_eq!(
-            url.combined,
-            target.starts_with("/stream") && expected != Entry::NotStream,
-            "{target}"
-        );
+        assert_eq!(url.combined, target.starts_with("/stream") && expected != Entry::NotStream, "{target}");
         assert_eq!(url.entry, expected, "{target}");
     }
 
     fn good(texts: &[&str]) -> Vec<Name> {
-        texts
-            .iter()
-            .map(|text| Name::parse(text, Profile::Bitzoom).unwrap())
-            .collect()
+        texts.iter().map(|text| Name::parse(text, Profile::Bitzoom).unwrap()).collect()
     }
 
     fn bad(texts: &[&str]) -> Vec<String> {
@@ -132,106 +118,49 @@ mod tests {
 
     #[test]
     fn the_path_decides() {
-        for plain in [
-            "/ws",
-            "/ws/",
-            "/ws//",
-            "/ws/0",
-            "/ws/1/",
-            "/ws/btcusdt",
-            "/ws?streams=a@trade",
-            "/ws/%20",
-        ] {
+        for plain in ["/ws", "/ws/", "/ws//", "/ws/0", "/ws/1/", "/ws/btcusdt", "/ws?streams=a@trade", "/ws/%20"] {
             check(plain, Entry::Plain);
         }
-        for other in [
-            "/",
-            "/wsx",
-            "/streams",
-            "/stream/x",
-            "//ws",
-            "/websockets/v3",
-            "/currency/",
-        ] {
+        for other in ["/", "/wsx", "/streams", "/stream/x", "//ws", "/websockets/v3", "/currency/"] {
             check(other, Entry::NotStream);
         }
         check(&format!("/ws/{KEY}"), Entry::ListenKey(KEY.to_owned()));
-        check(
-            &format!("/stream?streams={KEY}"),
-            Entry::ListenKey(KEY.to_owned()),
-        );
+        check(&format!("/stream?streams={KEY}"), Entry::ListenKey(KEY.to_owned()));
         check(&format!("/ws/{}", &KEY[1..]), Entry::Plain);
     }
 
     #[test]
     fn names_come_from_the_path() {
-        check(
-            "/ws/btcusdt@trade",
-            Entry::Raw(good(&["btcusdt@trade"]), vec![]),
-        );
-        check(
-            "/ws/BTCUSDT@trade//!ticker@arr/",
-            Entry::Raw(good(&["btcusdt@trade", "!ticker@arr"]), vec![]),
-        );
-        check(
-            "/ws/a%40trade%2Fb%40depth5",
-            Entry::Raw(good(&["a@trade", "b@depth5"]), vec![]),
-        );
-        check(
-            "/ws/%E5%B8%81@trade",
-            Entry::Raw(good(&["币@trade"]), vec![]),
-        );
-        check(
-            "/ws/a@kline_1h@+08:00",
-            Entry::Raw(good(&["a@kline_1h@+08:00"]), vec![]),
-        );
+        check("/ws/btcusdt@trade", Entry::Raw(good(&["btcusdt@trade"]), vec![]));
+        check("/ws/BTCUSDT@trade//!ticker@arr/", Entry::Raw(good(&["btcusdt@trade", "!ticker@arr"]), vec![]));
+        check("/ws/a%40trade%2Fb%40depth5", Entry::Raw(good(&["a@trade", "b@depth5"]), vec![]));
+        check("/ws/%E5%B8%81@trade", Entry::Raw(good(&["币@trade"]), vec![]));
+        check("/ws/a@kline_1h@+08:00", Entry::Raw(good(&["a@kline_1h@+08:00"]), vec![]));
     }
 
     #[test]
     fn names_come_from_the_query() {
         let expected = Entry::Combined(good(&["a@trade", "b@depth5@100ms"]), vec![]);
         check("/stream?streams=a@trade/b@depth5@100ms", expected.clone());
-        check(
-            "/stream/?x=y&streams=a%40trade%2fb@depth5@100ms/&timeUnit=millisecond",
-            expected,
-        );
-        for empty in [
-            "/stream",
-            "/stream/",
-            "/stream?streams=",
-            "/stream?streams",
-            "/stream?timeUnit=MICROSECOND",
-        ] {
+        check("/stream/?x=y&streams=a%40trade%2fb@depth5@100ms/&timeUnit=millisecond", expected);
+        for empty in ["/stream", "/stream/", "/stream?streams=", "/stream?streams", "/stream?timeUnit=MICROSECOND"] {
             check(empty, Entry::Combined(vec![], vec![]));
         }
     }
 
     #[test]
     fn bad_names_leave_the_good_ones() {
-        check(
-            "/ws/a@trade/b@depth7/0",
-            Entry::Raw(good(&["a@trade"]), bad(&["b@depth7", "0"])),
-        );
+        check("/ws/a@trade/b@depth7/0", Entry::Raw(good(&["a@trade"]), bad(&["b@depth7", "0"])));
         check("/ws/b@depth7", Entry::Raw(vec![], bad(&["b@depth7"])));
-        check(
-            "/stream?streams=x/a@trade",
-            Entry::Combined(good(&["a@trade"]), bad(&["x"])),
-        );
+        check("/stream?streams=x/a@trade", Entry::Combined(good(&["a@trade"]), bad(&["x"])));
         let url = read("/ws/B@depth7", Profile::Binance).unwrap();
-        assert!(
-            matches!(url.entry, Entry::Raw(names, bad) if names[0].is_dead() && bad.is_empty())
-        );
+        assert!(matches!(url.entry, Entry::Raw(names, bad) if names[0].is_dead() && bad.is_empty()));
     }
 
     #[test]
     fn notices_are_asked_for() {
-        let check = |target, expected| {
-            assert_eq!(
-                read(target, Profile::Bitzoom).unwrap().notices,
-                expected,
-                "{target}"
-            )
-        };
+        let check =
+            |target, expected| assert_eq!(read(target, Profile::Bitzoom).unwrap().notices, expected, "{target}");
         check("/ws?notices=1", true);
         check("/stream?streams=a@trade&notices=1", true);
         check("/ws?notices=0", false);

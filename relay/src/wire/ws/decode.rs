@@ -136,10 +136,7 @@ impl Message {
 impl Decoder {
     /// A message, its fragments joined, may have `message_bytes_max` bytes.
     pub fn new(message_bytes_max: usize) -> Self {
-        Self {
-            message_bytes_max,
-            pending: None,
-        }
+        Self { message_bytes_max, pending: None }
     }
 
     /// The next message or control frame in `input`, which is moved past it. `None` says that `input` is used up and
@@ -147,10 +144,7 @@ impl Decoder {
     ///
     /// The item lives until the next call. After `Close` and after an error the rest of the input means nothing,
     /// and the decoder is not to be called again.
-    pub fn next<'a, 'i: 'a>(
-        &'a mut self,
-        input: &mut &'i mut [u8],
-    ) -> Result<Option<Inbound<'a>>, WsError> {
+    pub fn next<'a, 'i: 'a>(&'a mut self, input: &mut &'i mut [u8]) -> Result<Option<Inbound<'a>>, WsError> {
         self.take_back();
         loop {
             let Some(mut frame) = self.frame(input)? else {
@@ -197,9 +191,7 @@ impl Decoder {
 
     /// Nothing is incomplete, so nothing is kept on the heap.
     pub fn is_idle(&self) -> bool {
-        self.pending
-            .as_ref()
-            .is_none_or(|pending| pending.is_over())
+        self.pending.as_ref().is_none_or(|pending| pending.is_over())
     }
 
     /// Takes back what the last call lent out, and frees memory nothing waits in.
@@ -219,17 +211,10 @@ impl Decoder {
 
     /// The frame to go on with; `None` while its header is incomplete.
     fn frame(&mut self, input: &mut &mut [u8]) -> Result<Option<Frame>, WsError> {
-        if let Some(frame) = self
-            .pending
-            .as_mut()
-            .and_then(|pending| pending.frame.take())
-        {
+        if let Some(frame) = self.pending.as_mut().and_then(|pending| pending.frame.take()) {
             return Ok(Some(frame));
         }
-        let kept = self
-            .pending
-            .as_ref()
-            .map_or(0, |pending| pending.header_len);
+        let kept = self.pending.as_ref().map_or(0, |pending| pending.header_len);
         let parsed = if kept == 0 {
             Frame::parse(input)?
         } else {
@@ -243,10 +228,7 @@ impl Decoder {
             self.keep_header(input, kept);
             return Ok(None);
         };
-        debug_assert!(
-            header_len > kept,
-            "a complete header would not have been kept"
-        );
+        debug_assert!(header_len > kept, "a complete header would not have been kept");
         skip(input, header_len - kept);
         if let Some(pending) = &mut self.pending {
             pending.header_len = 0;
@@ -273,10 +255,7 @@ impl Decoder {
         if frame.is_control() {
             return Ok(());
         }
-        let message = self
-            .pending
-            .as_ref()
-            .and_then(|pending| pending.message.as_ref());
+        let message = self.pending.as_ref().and_then(|pending| pending.message.as_ref());
         let so_far = match (message, frame.opcode) {
             (Some(message), Opcode::Continuation) => message.len(),
             (Some(_), _) => return Err(WsError::Protocol("a message starts inside another")),
@@ -285,10 +264,7 @@ impl Decoder {
         };
         let bytes = so_far.saturating_add(frame.len);
         if bytes > self.message_bytes_max {
-            return Err(WsError::TooBig {
-                bytes,
-                limit: self.message_bytes_max,
-            });
+            return Err(WsError::TooBig { bytes, limit: self.message_bytes_max });
         }
         Ok(())
     }
@@ -298,9 +274,7 @@ impl Decoder {
     }
 
     fn message(&mut self, opcode: Opcode) -> &mut Message {
-        self.pending()
-            .message
-            .get_or_insert_with(|| Message::new(opcode))
+        self.pending().message.get_or_insert_with(|| Message::new(opcode))
     }
 
     fn lend_control(&mut self, opcode: Opcode) -> Result<Inbound<'_>, WsError> {
@@ -312,10 +286,7 @@ impl Decoder {
     fn lend_message(&mut self) -> Result<Inbound<'_>, WsError> {
         let pending = self.pending();
         pending.lent = Lent::Message;
-        let message = pending
-            .message
-            .as_ref()
-            .expect("a final fragment was just appended");
+        let message = pending.message.as_ref().expect("a final fragment was just appended");
         Ok(message.end()?)
     }
 }
@@ -338,9 +309,7 @@ fn data(opcode: Opcode, payload: &[u8]) -> Result<Inbound<'_>, WsError> {
     if opcode == Opcode::Binary {
         return Ok(Inbound::Binary(payload));
     }
-    simdutf8::basic::from_utf8(payload)
-        .map(Inbound::Text)
-        .map_err(|_| WsError::NotUtf8)
+    simdutf8::basic::from_utf8(payload).map(Inbound::Text).map_err(|_| WsError::NotUtf8)
 }
 
 fn control(opcode: Opcode, payload: &[u8]) -> Result<Inbound<'_>, WsError> {
@@ -355,10 +324,7 @@ fn control(opcode: Opcode, payload: &[u8]) -> Result<Inbound<'_>, WsError> {
 fn close(payload: &[u8]) -> Result<Inbound<'_>, WsError> {
     let Some((code, reason)) = payload.split_first_chunk() else {
         return match payload {
-            [] => Ok(Inbound::Close {
-                code: None,
-                reason: "",
-            }),
+            [] => Ok(Inbound::Close { code: None, reason: "" }),
             _ => Err(WsError::Protocol("half a close code")),
         };
     };
@@ -367,8 +333,5 @@ fn close(payload: &[u8]) -> Result<Inbound<'_>, WsError> {
         return Err(WsError::Protocol("a close code nobody may send"));
     }
     let reason = simdutf8::basic::from_utf8(reason).map_err(|_| WsError::NotUtf8)?;
-    Ok(Inbound::Close {
-        code: Some(code),
-        reason,
-    })
+    Ok(Inbound::Close { code: Some(code), reason })
 }

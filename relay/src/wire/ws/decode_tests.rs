@@ -46,10 +46,7 @@ fn decode(reads: &[&[u8]]) -> Vec<Got> {
                 }
             }
         }
-        assert!(
-            input.is_empty(),
-            "what was not decoded is kept by the decoder"
-        );
+        assert!(input.is_empty(), "what was not decoded is kept by the decoder");
     }
     got
 }
@@ -68,12 +65,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
         bytes.extend((payload.len() as u64).to_be_bytes());
     }
     bytes.extend(mask);
-    bytes.extend(
-        payload
-            .iter()
-            .enumerate()
-            .map(|(index, byte)| byte ^ mask[index % 4]),
-    );
+    bytes.extend(payload.iter().enumerate().map(|(index, byte)| byte ^ mask[index % 4]));
     bytes
 }
 
@@ -83,11 +75,7 @@ fn check(frames: &[Vec<u8>], expected: &[Got]) {
     assert_eq!(decode(&[&bytes]), expected, "in one read: {bytes:x?}");
     for cut in 1..bytes.len().min(100) {
         let (left, right) = bytes.split_at(cut);
-        assert_eq!(
-            decode(&[left, right]),
-            expected,
-            "cut after {cut}: {bytes:x?}"
-        );
+        assert_eq!(decode(&[left, right]), expected, "cut after {cut}: {bytes:x?}");
     }
     let single: Vec<&[u8]> = bytes.chunks(1).collect();
     assert_eq!(decode(&single), expected, "byte by byte: {bytes:x?}");
@@ -137,10 +125,7 @@ fn fragments_join_and_let_control_frames_through() {
             Got::Close(Some(1000), "bye".to_owned()),
         ],
     );
-    check(
-        &[frame(1, b""), frame(0, b""), frame(FIN, b"")],
-        &[text("")],
-    );
+    check(&[frame(1, b""), frame(0, b""), frame(FIN, b"")], &[text("")]);
 }
 
 #[test]
@@ -148,64 +133,35 @@ fn broken_frames_end_the_connection() {
     let unmasked = vec![0x81, 0x01, b'a'];
     check(&[unmasked], &[protocol("a client's frame is not masked")]);
     for reserved_bit in [0x40, 0x20, 0x10] {
-        check(
-            &[frame(FIN | reserved_bit | 1, b"a")],
-            &[protocol("a reserved bit is set")],
-        );
+        check(&[frame(FIN | reserved_bit | 1, b"a")], &[protocol("a reserved bit is set")]);
     }
     for opcode in [3, 4, 5, 6, 7, 0xB, 0xC, 0xD, 0xE, 0xF] {
-        check(
-            &[frame(FIN | opcode, b"")],
-            &[protocol("a reserved opcode")],
-        );
+        check(&[frame(FIN | opcode, b"")], &[protocol("a reserved opcode")]);
     }
     check(&[frame(9, b"a")], &[protocol("a fragmented control frame")]);
-    check(
-        &[frame(FIN | 9, &[0; 126])],
-        &[protocol("a control frame above 125 bytes")],
-    );
+    check(&[frame(FIN | 9, &[0; 126])], &[protocol("a control frame above 125 bytes")]);
     check(&[frame(FIN, b"a")], &[protocol("nothing to continue")]);
-    check(
-        &[frame(1, b"a"), frame(FIN | 1, b"b")],
-        &[protocol("a message starts inside another")],
-    );
+    check(&[frame(1, b"a"), frame(FIN | 1, b"b")], &[protocol("a message starts inside another")]);
     let endless = vec![0x82, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     check(&[endless], &[protocol("a length above 63 bits")]);
 }
 
 #[test]
 fn what_came_before_an_error_still_counts() {
-    check(
-        &[frame(FIN | 1, b"a"), frame(3, b"")],
-        &[text("a"), protocol("a reserved opcode")],
-    );
+    check(&[frame(FIN | 1, b"a"), frame(3, b"")], &[text("a"), protocol("a reserved opcode")]);
 }
 
 #[test]
 fn a_length_is_judged_before_its_payload_comes() {
-    let too_big = |bytes| {
-        [Got::Failed(WsError::TooBig {
-            bytes,
-            limit: LIMIT,
-        })]
-    };
+    let too_big = |bytes| [Got::Failed(WsError::TooBig { bytes, limit: LIMIT })];
     let header_only = frame(FIN | 2, &vec![0; LIMIT + 1])[..14].to_vec();
     check(&[header_only], &too_big(LIMIT + 1));
-    check(
-        &[frame(2, &vec![0; LIMIT]), frame(FIN, b"x")[..6].to_vec()],
-        &too_big(LIMIT + 1),
-    );
-    check(
-        &[frame(2, &vec![0; LIMIT]), frame(FIN, b"")],
-        &[Got::Binary(vec![0; LIMIT])],
-    );
+    check(&[frame(2, &vec![0; LIMIT]), frame(FIN, b"x")[..6].to_vec()], &too_big(LIMIT + 1));
+    check(&[frame(2, &vec![0; LIMIT]), frame(FIN, b"")], &[Got::Binary(vec![0; LIMIT])]);
     let huge = [vec![0x82, 0xFF, 0x7F], vec![0xFF; 7], vec![0; 4]].concat();
     check(&[huge], &too_big(usize::MAX >> 1));
     // A longer form than the length needs is allowed.
-    check(
-        &[vec![0x82, 0xFE, 0, 1, 0, 0, 0, 0, 7]],
-        &[Got::Binary(vec![7])],
-    );
+    check(&[vec![0x82, 0xFE, 0, 1, 0, 0, 0, 0, 7]], &[Got::Binary(vec![7])]);
 }
 
 #[test]
@@ -214,18 +170,11 @@ fn close_frames_are_judged() {
     check(b"", Got::Close(None, String::new()));
     check(b"\x03", protocol("half a close code"));
     check(b"\x03\xe8\xff", NOT_UTF8);
-    for code in [
-        1000, 1001, 1002, 1003, 1007, 1011, 1014, 3000, 3999, 4000, 4999_u16,
-    ] {
+    for code in [1000, 1001, 1002, 1003, 1007, 1011, 1014, 3000, 3999, 4000, 4999_u16] {
         check(&code.to_be_bytes(), Got::Close(Some(code), String::new()));
     }
-    for code in [
-        0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535_u16,
-    ] {
-        check(
-            &code.to_be_bytes(),
-            protocol("a close code nobody may send"),
-        );
+    for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535_u16] {
+        check(&code.to_be_bytes(), protocol("a close code nobody may send"));
     }
 }
 
@@ -244,10 +193,7 @@ fn text_fails_at_the_first_impossible_byte() {
 fn errors_name_their_close() {
     assert_eq!(WsError::Protocol("").close(), CloseReason::Protocol);
     assert_eq!(WsError::NotUtf8.close(), CloseReason::NotUtf8);
-    let too_big = WsError::TooBig {
-        bytes: 70_000,
-        limit: 65_536,
-    };
+    let too_big = WsError::TooBig { bytes: 70_000, limit: 65_536 };
     assert_eq!(too_big.close(), CloseReason::TooBig);
     assert_eq!(too_big.to_string(), "message of 70000 bytes, limit 65536");
 }
@@ -263,10 +209,7 @@ fn an_idle_decoder_is_small_and_knows_that_it_is_idle() {
         while decoder.next(&mut input).unwrap().is_some() {}
     }
     assert!(decoder.is_idle());
-    assert!(
-        format!("{decoder:?}").contains("pending: None"),
-        "memory waits for nothing"
-    );
+    assert!(format!("{decoder:?}").contains("pending: None"), "memory waits for nothing");
 }
 
 /// Four MiB in fragments of 64 bytes (Autobahn 9.3): were the work not linear, this test would be felt.
@@ -304,10 +247,7 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
     ];
     let frames = proptest::collection::vec((first, payload), 0..8);
     (frames, proptest::collection::vec(any::<u8>(), 0..8)).prop_map(|(frames, rest)| {
-        let mut bytes: Vec<u8> = frames
-            .iter()
-            .flat_map(|(first, payload)| frame(*first, payload))
-            .collect();
+        let mut bytes: Vec<u8> = frames.iter().flat_map(|(first, payload)| frame(*first, payload)).collect();
         bytes.extend(rest);
         bytes
     })

@@ -117,10 +117,6 @@ mod tests {
 
         let mut long = Vec::new();
         close(Some(1000), &"é".repeat(100), &mut long);
-        assert_eq!(
-            long.len(),
-            2 + 2 + 122,
-            "123 bytes would cut a character in two"
-        );
+        assert_eq!(long.len(), 2 + 2 + 122, "123 bytes would cut a character in two");
     }
 }

@@ -47,13 +47,7 @@ impl Frame {
         if second & 0x80 == 0 {
             return Err(WsError::Protocol("a client's frame is not masked"));
         }
-        let frame = Self {
-            is_final,
-            opcode,
-            mask: [0; 4],
-            len: 0,
-            done: 0,
-        };
+        let frame = Self { is_final, opcode, mask: [0; 4], len: 0, done: 0 };
         if frame.is_control() && !is_final {
             return Err(WsError::Protocol("a fragmented control frame"));
         }
@@ -78,14 +72,7 @@ impl Frame {
             return Ok(None);
         };
         let len = usize::try_from(len).unwrap_or(usize::MAX);
-        Ok(Some((
-            Self {
-                mask: *mask,
-                len,
-                ..frame
-            },
-            bytes.len() - rest.len(),
-        )))
+        Ok(Some((Self { mask: *mask, len, ..frame }, bytes.len() - rest.len())))
     }
 
     pub fn is_control(&self) -> bool {

@@ -4,9 +4,7 @@
 pub fn unmask(payload: &mut [u8], mask: [u8; 4], offset: usize) {
     let mut mask = mask;
     mask.rotate_left(offset % 4);
-    let wide = u64::from_ne_bytes([
-        mask[0], mask[1], mask[2], mask[3], mask[0], mask[1], mask[2], mask[3],
-    ]);
+    let wide = u64::from_ne_bytes([mask[0], mask[1], mask[2], mask[3], mask[0], mask[1], mask[2], mask[3]]);
     let mut words = payload.chunks_exact_mut(8);
     for word in &mut words {
         let masked = u64::from_ne_bytes((&*word).try_into().expect("chunks are of 8 bytes"));
@@ -30,11 +28,7 @@ mod tests {
                 let mut actual = payload.clone();
                 unmask(&mut actual, mask, offset);
                 let keys = mask.iter().cycle().skip(offset);
-                let expected: Vec<u8> = payload
-                    .iter()
-                    .zip(keys)
-                    .map(|(byte, key)| byte ^ key)
-                    .collect();
+                let expected: Vec<u8> = payload.iter().zip(keys).map(|(byte, key)| byte ^ key).collect();
                 assert_eq!(actual, expected, "offset {offset}, {len} bytes");
             }
         }

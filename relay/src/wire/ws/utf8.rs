@@ -33,8 +33,7 @@ impl Text {
             return Err(NotUtf8);
         }
         let (valid, open) = piece.split_at(error.valid_up_to());
-        self.whole
-            .push_str(simdutf8::basic::from_utf8(valid).map_err(|_| NotUtf8)?);
+        self.whole.push_str(simdutf8::basic::from_utf8(valid).map_err(|_| NotUtf8)?);
         self.open[..open.len()].copy_from_slice(open);
         self.open_len = open.len();
         Ok(())
@@ -83,10 +82,7 @@ mod tests {
                 return;
             }
         }
-        assert_eq!(
-            text.len(),
-            pieces.iter().map(|piece| piece.len()).sum::<usize>()
-        );
+        assert_eq!(text.len(), pieces.iter().map(|piece| piece.len()).sum::<usize>());
         assert_eq!(Ok(text.end().ok()), expected, "{pieces:x?}");
     }
 
@@ -94,10 +90,7 @@ mod tests {
     fn a_character_may_come_in_pieces() {
         check(&[], Ok(Some("")));
         check(&["κόσ".as_bytes(), "με".as_bytes()], Ok(Some("κόσμε")));
-        check(
-            &[b"a\xf0", b"\x9f", b"", b"\x98", b"\x80b"],
-            Ok(Some("a😀b")),
-        );
+        check(&[b"a\xf0", b"\x9f", b"", b"\x98", b"\x80b"], Ok(Some("a😀b")));
         check(&[b"a\xe5\xb8", b"\x81\xe5", b"\xb8\x81"], Ok(Some("a币币")));
         check(&[b"a\xf0\x9f\x98"], Ok(None));
     }

@@ -92,18 +92,14 @@ impl World {
             Operation::Append { bytes, pause_ms } => {
                 self.now_ns += pause_ms * 1_000_000;
                 let frame = vec![self.frames.len() as u8; bytes];
-                assert_eq!(
-                    self.appender.newest_is(&frame),
-                    self.frames.last() == Some(&frame)
-                );
+                assert_eq!(self.appender.newest_is(&frame), self.frames.last() == Some(&frame));
                 let seq = self.appender.append(&frame, self.now_ns);
                 assert_eq!(seq, self.frames.len() as Seq);
                 self.frames.push(frame);
             }
             Operation::AppendClosed { bytes } if self.log.kind() == Kind::Kline => {
                 let frame = vec![self.frames.len() as u8; bytes];
-                self.closed
-                    .push(self.appender.append_closed(&frame, self.now_ns));
+                self.closed.push(self.appender.append_closed(&frame, self.now_ns));
                 self.frames.push(frame);
             }
             Operation::AppendClosed { .. } => {}
@@ -121,12 +117,7 @@ impl World {
             }
             Operation::Join { permille } => {
                 let start = self.log.head() * permille / 1_000;
-                self.readers.push(Reader {
-                    start,
-                    position: start,
-                    read: 0,
-                    missed: 0,
-                });
+                self.readers.push(Reader { start, position: start, read: 0, missed: 0 });
             }
             Operation::Read { reader, frames } => {
                 if let Some(reader) = self.readers.get_mut(reader) {
@@ -163,11 +154,7 @@ impl World {
         };
         let closed = self.closed.len() * 1_000;
         let bound = frames as usize * 2 * 5_200 + 3 * segment + closed + 1024;
-        assert!(
-            self.log.heap_bytes() <= bound,
-            "{} > {bound}",
-            self.log.heap_bytes()
-        );
+        assert!(self.log.heap_bytes() <= bound, "{} > {bound}", self.log.heap_bytes());
     }
 
     fn check_closed(&self, position: Seq) {
@@ -176,12 +163,7 @@ impl World {
             assert_eq!(payload, self.frames[seq as usize]);
             visited.push(seq);
         });
-        let expected: Vec<Seq> = self
-            .closed
-            .iter()
-            .copied()
-            .filter(|seq| *seq >= position)
-            .collect();
+        let expected: Vec<Seq> = self.closed.iter().copied().filter(|seq| *seq >= position).collect();
         match result {
             Ok(complete) => assert_eq!((visited, complete), (expected, self.log.head())),
             Err(Lagged { oldest }) => {

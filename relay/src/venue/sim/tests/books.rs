@@ -29,11 +29,7 @@ fn partial_depth_is_a_book() {
         for count in [5, 10, 20] {
             let name = format!("{symbol}@depth{count}@{step}ms");
             let frames = record(31, START, &[&name], MINUTE);
-            assert!(
-                frames.len() as u64 > MINUTE / step / 2,
-                "{name}: {}",
-                frames.len()
-            );
+            assert!(frames.len() as u64 > MINUTE / step / 2, "{name}: {}", frames.len());
             let mut before: Option<Value> = None;
             for frame in frames.iter().map(Frame::json) {
                 let (bids, asks) = (levels(&frame, "b"), levels(&frame, "a"));
@@ -47,10 +43,7 @@ fn partial_depth_is_a_book() {
                     Some(before) => {
                         assert_eq!(integer(&frame, "U"), integer(before, "u") + 1);
                         assert!(integer(&frame, "U") <= integer(&frame, "u"));
-                        assert!(
-                            (&before["b"], &before["a"]) != (&frame["b"], &frame["a"]),
-                            "{name}"
-                        );
+                        assert!((&before["b"], &before["a"]) != (&frame["b"], &frame["a"]), "{name}");
                     }
                 }
                 before = Some(frame);
@@ -85,11 +78,7 @@ fn diffs_rebuild_the_book() {
                 }
                 if frame.name == diff {
                     assert_eq!(integer(&json, "pu") + 1, first);
-                    assert_eq!(
-                        first,
-                        last + 1,
-                        "no change lies on both sides of a snapshot"
-                    );
+                    assert_eq!(first, last + 1, "no change lies on both sides of a snapshot");
                     apply(&mut bids, levels(&json, "b"));
                     apply(&mut asks, levels(&json, "a"));
                     last = id;
@@ -112,18 +101,14 @@ fn diffs_rebuild_the_book() {
 #[test]
 fn tops_agree_and_trades_hit_them() {
     for symbol in ["btcusdt", "aptusdt", "shibusdt", "trxusdt"] {
-        let names = ["bookTicker", "depth5@100ms", "trade", "ticker"]
-            .map(|kind| format!("{symbol}@{kind}"));
+        let names = ["bookTicker", "depth5@100ms", "trade", "ticker"].map(|kind| format!("{symbol}@{kind}"));
         let frames = record(33, START, &names.each_ref().map(String::as_str), 2 * MINUTE);
         let mut top: Option<Value> = None;
         let mut moves = 0;
         for (index, frame) in frames.iter().enumerate() {
             let json = frame.json();
             if frame.name == names[0] {
-                assert!(
-                    top.as_ref()
-                        .is_none_or(|top| integer(top, "u") < integer(&json, "u"))
-                );
+                assert!(top.as_ref().is_none_or(|top| integer(top, "u") < integer(&json, "u")));
                 moves += usize::from(top.as_ref().is_some_and(|top| top["b"] != json["b"]));
                 top = Some(json);
                 continue;
@@ -131,22 +116,11 @@ fn tops_agree_and_trades_hit_them() {
             let Some(top) = &top else { continue };
             if frame.name == names[1] {
                 // At one moment the trade's bookTicker comes with the trade, before the timers.
-                assert_eq!(
-                    json["b"][0],
-                    serde_json::json!([top["b"], top["B"]]),
-                    "{index}"
-                );
-                assert_eq!(
-                    json["a"][0],
-                    serde_json::json!([top["a"], top["A"]]),
-                    "{index}"
-                );
+                assert_eq!(json["b"][0], serde_json::json!([top["b"], top["B"]]), "{index}");
+                assert_eq!(json["a"][0], serde_json::json!([top["a"], top["A"]]), "{index}");
             } else if frame.name == names[2] {
                 let side = if json["m"] == true { "b" } else { "a" };
-                assert_eq!(
-                    json["p"], top[side],
-                    "a taker hits the other side's best price"
-                );
+                assert_eq!(json["p"], top[side], "a taker hits the other side's best price");
             } else {
                 for key in ["b", "B", "a", "A"] {
                     assert_eq!(json[key], top[key]);
@@ -160,16 +134,9 @@ fn tops_agree_and_trades_hit_them() {
 /// Mark and index stay near the market, and funding comes every eight hours.
 #[test]
 fn mark_prices() {
-    let names = [
-        "ethusdt@markPrice",
-        "ethusdt@markPrice@1s",
-        "ethusdt@bookTicker",
-    ];
+    let names = ["ethusdt@markPrice", "ethusdt@markPrice@1s", "ethusdt@bookTicker"];
     let frames = record(34, START, &names, MINUTE);
-    assert_eq!(
-        (of(&frames, names[0]).len(), of(&frames, names[1]).len()),
-        (21, 61)
-    );
+    assert_eq!((of(&frames, names[0]).len(), of(&frames, names[1]).len()), (21, 61));
     let bid = decimal(&of(&frames, names[2])[0].json()["b"]);
     for frame in of(&frames, names[1]) {
         let json = frame.json();

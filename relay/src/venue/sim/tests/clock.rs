@@ -12,11 +12,7 @@ fn some_names() -> Vec<String> {
 
 fn recorded(seed: u64, steps: &[u64], length_ms: u64) -> Vec<Frame> {
     let names = some_names();
-    let (mut sim, mut frames) = begun(
-        seed,
-        START,
-        &names.iter().map(String::as_str).collect::<Vec<_>>(),
-    );
+    let (mut sim, mut frames) = begun(seed, START, &names.iter().map(String::as_str).collect::<Vec<_>>());
     let mut now = START;
     for step in steps.iter().cycle() {
         now = (now + step).min(START + length_ms);
@@ -48,10 +44,7 @@ fn next_due_misses_nothing() {
     let (mut sim, _) = begun(41, START, &names);
     for _ in 0..500 {
         let due = sim.next_due();
-        assert!(
-            poll(&mut sim, due - 1).is_empty(),
-            "nothing happens before it is due"
-        );
+        assert!(poll(&mut sim, due - 1).is_empty(), "nothing happens before it is due");
         for frame in poll(&mut sim, due) {
             let json = frame.json();
             let row = if json.is_array() { &json[0] } else { &json };
@@ -96,35 +89,17 @@ fn leaps_forward() {
     let slept = 7_200_000;
     let woken = poll(&mut sim, START + 1_000 + slept);
     assert_eq!(sim.skipped_ms(), slept);
-    let closed: Vec<_> = woken
-        .iter()
-        .map(|frame| (frame.name.as_str(), frame.closed))
-        .collect();
-    assert_eq!(
-        closed,
-        [(names[1], true), (names[2], true)],
-        "each candle that ended gets its last word"
-    );
+    let closed: Vec<_> = woken.iter().map(|frame| (frame.name.as_str(), frame.closed)).collect();
+    assert_eq!(closed, [(names[1], true), (names[2], true)], "each candle that ended gets its last word");
 
     let after = poll(&mut sim, START + slept + 3_000);
     let last_id = of(&before, names[3]).last().unwrap().integer("u");
-    assert_eq!(
-        of(&after, names[3])[0].integer("U"),
-        last_id + 1,
-        "the book goes on from what was told"
-    );
+    assert_eq!(of(&after, names[3])[0].integer("U"), last_id + 1, "the book goes on from what was told");
     for name in [names[1], names[2], names[4], names[5]] {
         let again = record(43, START + slept + 1_000, &[name], 2_000);
-        assert_eq!(
-            of(&after, name).last(),
-            again.iter().collect::<Vec<_>>().last(),
-            "{name} as if nothing had been"
-        );
+        assert_eq!(of(&after, name).last(), again.iter().collect::<Vec<_>>().last(), "{name} as if nothing had been");
     }
-    assert!(
-        poll(&mut sim, START + slept + 13_000).len() > 100,
-        "ten seconds are lived through"
-    );
+    assert!(poll(&mut sim, START + slept + 13_000).len() > 100, "ten seconds are lived through");
     assert_eq!(sim.skipped_ms(), slept);
 }
 
@@ -153,11 +128,7 @@ fn odd_clocks() {
     for start in [0, 1, 59_999, 253_402_300_800_000, u64::MAX - 1] {
         let names = some_names();
         let frames = {
-            let (mut sim, mut frames) = begun(
-                45,
-                start,
-                &names.iter().map(String::as_str).collect::<Vec<_>>(),
-            );
+            let (mut sim, mut frames) = begun(45, start, &names.iter().map(String::as_str).collect::<Vec<_>>());
             frames.extend(poll(&mut sim, start.saturating_add(3_000)));
             frames
         };
@@ -171,23 +142,11 @@ fn odd_clocks() {
 /// Streams come and go without a trace in the others.
 #[test]
 fn neighbours_do_not_matter() {
-    let alone = record(
-        46,
-        START,
-        &["ltcusdt@depth@250ms", "ltcusdt@kline_1m"],
-        20_000,
-    );
+    let alone = record(46, START, &["ltcusdt@depth@250ms", "ltcusdt@kline_1m"], 20_000);
     let (mut sim, mut frames) = begun(46, START, &["ltcusdt@depth@250ms", "ltcusdt@kline_1m"]);
-    for (second, name) in (1..=20).zip(
-        [
-            "!ticker@arr",
-            "ltcusdt@trade",
-            "ltcusdt@bookTicker",
-            "bchusdt@trade",
-        ]
-        .iter()
-        .cycle(),
-    ) {
+    for (second, name) in
+        (1..=20).zip(["!ticker@arr", "ltcusdt@trade", "ltcusdt@bookTicker", "bchusdt@trade"].iter().cycle())
+    {
         if second % 8 < 4 {
             assert!(sim.want(name));
         } else {

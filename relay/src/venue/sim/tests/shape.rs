@@ -8,23 +8,13 @@ const FULL: &str = include_str!("../../../../testdata/sim/payloads_full.json");
 /// Object keys in the order of the text.
 fn keys(json: &str) -> Vec<&str> {
     let parts: Vec<&str> = json.split('"').collect();
-    let is_key = |index: &usize| {
-        parts
-            .get(index + 1)
-            .is_some_and(|rest| rest.trim_start().starts_with(':'))
-    };
-    (1..parts.len())
-        .step_by(2)
-        .filter(is_key)
-        .map(|index| parts[index])
-        .collect()
+    let is_key = |index: &usize| parts.get(index + 1).is_some_and(|rest| rest.trim_start().starts_with(':'));
+    (1..parts.len()).step_by(2).filter(is_key).map(|index| parts[index]).collect()
 }
 
 /// The value of a key that appears once.
 fn value<'a>(json: &'a str, key: &str) -> &'a str {
-    let (_, rest) = json
-        .split_once(&format!("\"{key}\":"))
-        .unwrap_or_else(|| panic!("{key} is in the fixture"));
+    let (_, rest) = json.split_once(&format!("\"{key}\":")).unwrap_or_else(|| panic!("{key} is in the fixture"));
     let mut depth = 0;
     let end = rest.find(|letter| {
         depth += i32::from("{[".contains(letter)) - i32::from("}]".contains(letter));
@@ -54,15 +44,7 @@ fn check(fields: Fields, fixture: &str, name: &str) {
 
 #[test]
 fn document_keys() {
-    for kind in [
-        "ticker",
-        "miniTicker",
-        "depth10@100ms",
-        "kline_1h",
-        "trade",
-        "aggTrade",
-        "markPrice",
-    ] {
+    for kind in ["ticker", "miniTicker", "depth10@100ms", "kline_1h", "trade", "aggTrade", "markPrice"] {
         check(Fields::Document, DOCUMENT, &format!("btcusdt@{kind}"));
     }
     check(Fields::Document, DOCUMENT, "!ticker@arr");
@@ -74,10 +56,7 @@ fn full_keys() {
         check(Fields::Full, FULL, &format!("btcusdt@{kind}"));
     }
     check(Fields::Full, FULL, "!miniTicker@arr");
-    assert_eq!(
-        keys(&first(Fields::Full, "btcusdt@markPrice@1s").text),
-        ["e", "E", "s", "p", "i", "P", "r", "T"]
-    );
+    assert_eq!(keys(&first(Fields::Full, "btcusdt@markPrice@1s").text), ["e", "E", "s", "p", "i", "P", "r", "T"]);
 }
 
 /// What only Binance has is in the shape of its USD-M streams.
@@ -85,15 +64,9 @@ fn full_keys() {
 fn extra_keys() {
     for fields in [Fields::Document, Fields::Full] {
         let book_ticker = first(fields, "btcusdt@bookTicker");
-        assert_eq!(
-            keys(&book_ticker.text),
-            ["e", "u", "E", "T", "s", "b", "B", "a", "A"]
-        );
+        assert_eq!(keys(&book_ticker.text), ["e", "u", "E", "T", "s", "b", "B", "a", "A"]);
         let diff = first(fields, "btcusdt@depth");
-        assert_eq!(
-            keys(&diff.text),
-            ["e", "E", "T", "s", "U", "u", "pu", "b", "a"]
-        );
+        assert_eq!(keys(&diff.text), ["e", "E", "T", "s", "U", "u", "pu", "b", "a"]);
     }
 }
 
@@ -110,14 +83,7 @@ fn digits() {
         for key in ["Q", "B", "A", "v"] {
             assert_eq!(fraction(&ticker[key]), size, "{key} of {ticker}");
         }
-        assert_eq!(
-            (
-                fraction(&ticker["q"]),
-                fraction(&ticker["w"]),
-                fraction(&ticker["P"])
-            ),
-            (price + size, 8, 3)
-        );
+        assert_eq!((fraction(&ticker["q"]), fraction(&ticker["w"]), fraction(&ticker["P"])), (price + size, 8, 3));
         assert_eq!(ticker["s"], instrument.symbol);
     }
 }
@@ -140,32 +106,18 @@ fn first_second() {
 }
 
 fn is_partial(name: &str) -> bool {
-    ["depth5", "depth10", "depth20"]
-        .iter()
-        .any(|kind| name.contains(kind))
+    ["depth5", "depth10", "depth20"].iter().any(|kind| name.contains(kind))
 }
 
 /// Unknown names are refused, and ended ones fall silent.
 #[test]
 fn want_and_unwant() {
-    let (mut sim, _) = begun(
-        4,
-        START,
-        &["btcusdt@trade", "btcusdt@depth5", "!ticker@arr"],
-    );
-    assert!(
-        !sim.want("btcusdt@depth7")
-            && !sim.knows("BTCUSDT@trade")
-            && sim.knows("shibusdt@kline_1M")
-    );
+    let (mut sim, _) = begun(4, START, &["btcusdt@trade", "btcusdt@depth5", "!ticker@arr"]);
+    assert!(!sim.want("btcusdt@depth7") && !sim.knows("BTCUSDT@trade") && sim.knows("shibusdt@kline_1M"));
     assert_eq!(sim.symbols().count(), 20);
     sim.unwant("btcusdt@depth5");
     sim.unwant("nousdt@depth5");
-    assert!(
-        poll(&mut sim, START + 2_000)
-            .iter()
-            .all(|frame| frame.name != "btcusdt@depth5")
-    );
+    assert!(poll(&mut sim, START + 2_000).iter().all(|frame| frame.name != "btcusdt@depth5"));
     sim.unwant("!ticker@arr");
     sim.unwant("btcusdt@trade");
     assert_eq!(sim.next_due(), u64::MAX);
@@ -174,11 +126,7 @@ fn want_and_unwant() {
     let frames = poll(&mut sim, START + 500_000);
     assert_eq!(frames.len(), 1);
     assert_eq!(frames[0].integer("U"), frames[0].integer("u"));
-    assert_eq!(
-        sim.skipped_ms(),
-        0,
-        "nothing was lost while nothing was wanted"
-    );
+    assert_eq!(sim.skipped_ms(), 0, "nothing was lost while nothing was wanted");
 }
 
 /// The bytes of a seed never change, on any platform. With UPDATE_PINNED set the file is written instead.
@@ -191,10 +139,7 @@ fn bytes_are_pinned() {
     names.iter().for_each(|name| assert!(sim.want(name)));
     let mut frames = poll(&mut sim, START);
     frames.extend(poll(&mut sim, START + 500));
-    let text: String = frames
-        .iter()
-        .map(|frame| format!("{} {}\n", frame.name, frame.text))
-        .collect();
+    let text: String = frames.iter().map(|frame| format!("{} {}\n", frame.name, frame.text)).collect();
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/sim/pinned.txt");
     if std::env::var_os("UPDATE_PINNED").is_some() {
         std::fs::write(path, &text).unwrap();
