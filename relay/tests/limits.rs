@@ -266,7 +266,6 @@ fn a_full_upstream_is_told() {
 
 /// Proves that even the smallest upstream that can be configured carries a stream.
 #[test]
-#[ignore = "unproven_percent of fewer than four slots is rounded down to none (app.rs, `topics`)"]
 fn a_tiny_upstream_carries_what_it_can() {
     let venue = Venue::start();
     let config = format!(

@@ -139,6 +139,11 @@ impl Batch {
         &self.stamps
     }
 
+    /// The cut frame belongs to those who were cut in it.
+    pub fn let_go_of_cut(&mut self) {
+        self.cut = None;
+    }
+
     /// Whether keeping it for the next channel would hoard memory.
     pub fn is_large(&self) -> bool {
         self.raw.bytes.capacity().max(self.combined.bytes.capacity()) > 2 * BATCH_BYTES_MAX

@@ -14,6 +14,7 @@ use super::log::{Cursor, Seq};
 use super::session::{BEHIND, BLOCKED, COMBINED, ENDING, Held, NOTICES, QUEUED, Session};
 use super::slab::{Slab, Slot};
 use super::stats::Stats;
+use super::turn::Spare;
 use crate::sync::Arc;
 use crate::wire::stream::notice::{Notice, StreamState};
 use crate::wire::ws::encode::{self, Opcode};
@@ -60,7 +61,9 @@ pub struct Fanout<C> {
     gone: Vec<Slot>,
     too_slow: Vec<Slot>,
     released: Vec<u32>,
-    pub(super) spare: Vec<Box<Batch>>,
+    pub(super) spare: Spare,
+    /// Where the next gathering begins.
+    pub(super) gather_at: usize,
     pub(super) turn: u32,
     pub(super) now_ms: u64,
     pub(super) calendar_ms: u64,
@@ -110,7 +113,8 @@ impl<C> Fanout<C> {
             gone: Vec::new(),
             too_slow: Vec::new(),
             released: Vec::new(),
-            spare: Vec::new(),
+            spare: Spare::new(),
+            gather_at: 0,
             turn: 0,
             now_ms: 0,
             calendar_ms: 0,
@@ -171,6 +175,9 @@ impl<C> Fanout<C> {
 
     /// Subscribes. A held name stays as it is; false then.
     pub fn subscribe(&mut self, slot: Slot, channel: &Arc<Channel>) -> bool {
+        if self.sessions.get(slot).is_none() {
+            return false;
+        }
         let position = self.enter(channel);
         let position = position.unwrap_or_else(|| channel.log.subscribe_position());
         self.attach(slot, channel.id, position)
@@ -396,14 +403,20 @@ impl<C> Fanout<C> {
         if self.locals.len() <= id {
             self.locals.resize_with(id + 1, || None);
         }
-        if self.locals[id].is_some() {
+        if let Some(local) = &self.locals[id] {
+            debug_assert!(Arc::ptr_eq(&local.channel, channel), "a number belongs to one channel at a time");
             return None;
         }
         channel.interest.add(self.shard as u32);
         channel.news(self.shard).take();
         // From here on every frame is told to us; what came before is read from the log.
         let position = channel.log.subscribe_position();
-        let tail = super::log::Log::cursor(&channel.log, channel.log.head()).expect("nobody trims the head away");
+        let tail = loop {
+            // The writer may trim between the two, where nobody watched; then there is a newer head.
+            if let Ok(tail) = super::log::Log::cursor(&channel.log, channel.log.head()) {
+                break tail;
+            }
+        };
         self.locals[id] = Some(Box::new(Local {
             tail,
             subscribers: Vec::new(),

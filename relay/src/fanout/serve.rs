@@ -98,7 +98,7 @@ impl<C> Fanout<C> {
         let session = sessions.get_mut(slot).expect("it is being served");
         let Some(mut owed) = session.owed.take() else { return true };
         while !owed.is_empty() {
-            let next = owed.next();
+            let next = owed.front();
             let len = next.len();
             stats.writes += 1;
             match outlet.write(slot, &mut session.conn, &[IoSlice::new(next)]) {
@@ -124,6 +124,10 @@ impl<C> Fanout<C> {
     /// Lays the next helping of every channel out. True if there is more than fits.
     fn compose(&mut self, slot: Slot) -> Result<bool, TooSlow> {
         let Fanout { sessions, locals, scratch, turn, calendar_ms, .. } = self;
+        if scratch.bytes.capacity() > 4 * SERVE_BYTES_MAX {
+            // One huge frame is no reason to keep that much.
+            scratch.bytes = Vec::new();
+        }
         scratch.bytes.clear();
         scratch.helpings.clear();
         let session = sessions.get(slot).expect("it is being served");
@@ -188,9 +192,6 @@ impl<C> Fanout<C> {
             session.block(*now_ms, taken > 0);
             return false;
         }
-        if scratch.bytes.capacity() > 4 * SERVE_BYTES_MAX {
-            scratch.bytes = Vec::new();
-        }
         true
     }
 }
@@ -207,6 +208,13 @@ impl Local {
                 true
             }
             Some(_) => false,
+        }
+    }
+
+    /// Nobody is cut in the shared frame any more.
+    pub(super) fn let_go_of_cut(&mut self) {
+        if self.cut.as_ref().is_some_and(|(_, _, bytes)| bytes.is_unique()) {
+            self.cut = None;
         }
     }
 
@@ -237,7 +245,7 @@ impl Scratch {
             Ok(cursor) if !resume => Ok(self.replay(held, channel, cursor, position, wish)),
             Err(_) if !resume && local.will_pass(position, wish.combined) => Ok(false),
             Err(_) if channel.kind == Kind::Event => Err(TooSlow),
-            _ => self.resume(held, channel, position, head, wish).map(|()| false),
+            _ => self.resume(held, channel, position, wish).map(|()| false),
         }
     }
 
@@ -258,19 +266,18 @@ impl Scratch {
     }
 
     /// The newest frame, and before it the closed candles.
-    fn resume(
-        &mut self,
-        held: Held,
-        channel: &Channel,
-        mut position: Seq,
-        head: Seq,
-        wish: Wish,
-    ) -> Result<(), TooSlow> {
-        let newest = head - 1;
+    fn resume(&mut self, held: Held, channel: &Channel, mut position: Seq, wish: Wish) -> Result<(), TooSlow> {
+        // The cursor keeps the newest frame from being trimmed while the candles before it are looked up.
+        let mut newest = loop {
+            if let Ok(cursor) = Log::cursor(&channel.log, channel.log.head() - 1) {
+                break cursor;
+            }
+        };
         if channel.kind == Kind::Kline {
             let from = position;
+            let end = newest.position();
             let closed = channel.log.closed_since(from, &mut |seq, payload| {
-                if seq < newest {
+                if seq < end {
                     self.push(held, channel, &mut position, seq, payload, wish);
                 }
             });
@@ -278,20 +285,10 @@ impl Scratch {
                 return Err(TooSlow);
             }
         }
-        if position >= head {
-            return Ok(());
+        if let Some(record) = newest.next() {
+            self.push(held, channel, &mut position, record.seq, record.payload, wish);
         }
-        // The writer may be trimming; the newest frame it never trims.
-        let mut seq = newest;
-        loop {
-            if let Ok(mut cursor) = Log::cursor(&channel.log, seq)
-                && let Some(record) = cursor.next()
-            {
-                self.push(held, channel, &mut position, record.seq, record.payload, wish);
-                return Ok(());
-            }
-            seq = channel.log.head() - 1;
-        }
+        Ok(())
     }
 
     fn push(&mut self, held: Held, channel: &Channel, position: &mut Seq, seq: Seq, payload: &[u8], wish: Wish) {

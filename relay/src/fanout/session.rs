@@ -94,7 +94,7 @@ impl Owed {
     }
 
     /// The next bytes to write.
-    pub fn next(&mut self) -> &[u8] {
+    pub fn front(&mut self) -> &[u8] {
         if !self.rest.is_empty() {
             return &self.rest;
         }
@@ -106,7 +106,7 @@ impl Owed {
         &self.lane[self.lane_taken..]
     }
 
-    /// `bytes` of what `next` gave have been taken.
+    /// `bytes` of what `front` gave have been taken.
     pub fn took(&mut self, bytes: usize, now_ms: u64) {
         if bytes > 0 {
             self.since_ms = now_ms;
@@ -180,7 +180,7 @@ mod tests {
     fn written(owed: &mut Owed, step: usize) -> Vec<u8> {
         let mut out = Vec::new();
         while !owed.is_empty() {
-            let next = owed.next();
+            let next = owed.front();
             let n = next.len().min(step);
             out.extend_from_slice(&next[..n]);
             owed.took(n, 0);
@@ -207,7 +207,7 @@ mod tests {
         owed.push(b"[reply]");
         for _ in 0..100 * LANE_BYTES_MAX / 7 {
             owed.push(b"[reply]");
-            assert_eq!(owed.next()[..7], *b"[reply]");
+            assert_eq!(owed.front()[..7], *b"[reply]");
             owed.took(7, 0);
         }
         assert_eq!(owed.lane_len(), 7);

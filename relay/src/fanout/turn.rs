@@ -19,6 +19,10 @@ pub(super) struct Piece {
     next: u32,
 }
 
+/// Batches for the next channels, boxed as a channel holds them.
+#[allow(clippy::vec_box)] // moving a box is what it is for
+pub(super) type Spare = Vec<Box<Batch>>;
+
 /// Batches kept for the next channels.
 const SPARE_BATCHES_MAX: usize = 64;
 
@@ -113,7 +117,7 @@ impl<C> Fanout<C> {
     fn gather<O: Outlet<Conn = C>>(&mut self, outlet: &mut O, budget: &mut usize) {
         // No channel takes more than its share while others wait.
         let share = (*budget / self.active.len()).max(32);
-        let start = self.turn as usize % self.active.len();
+        let start = self.gather_at % self.active.len();
         self.pieces.clear();
         self.touched.clear();
         for at in 0..self.active.len() {
@@ -122,6 +126,7 @@ impl<C> Fanout<C> {
             if most == 0 {
                 break;
             }
+            self.gather_at = start + at + 1;
             let local = self.locals[id as usize].as_deref_mut().expect("an active channel exists");
             *budget -= gather_channel(
                 local,
@@ -210,6 +215,7 @@ impl<C> Fanout<C> {
                 outlet.last_write(batch.stamps());
                 recycle(&mut self.spare, batch);
             }
+            local.let_go_of_cut();
             local.active = local.tail.position() < local.channel.log.head();
             local.active
         });
@@ -219,7 +225,7 @@ impl<C> Fanout<C> {
 
 impl Local {
     /// Takes what is new into the batch. False if there is nothing to hand out.
-    fn prepare(&mut self, spare: &mut Vec<Box<Batch>>) -> bool {
+    fn prepare(&mut self, spare: &mut Spare) -> bool {
         if self.batch.is_none() {
             let mut batch = spare.pop().unwrap_or_default();
             let combined = self.combined_count as usize;
@@ -240,7 +246,8 @@ impl Local {
 }
 
 /// Keeps a batch for the next channel, unless that would hoard memory.
-pub(super) fn recycle(spare: &mut Vec<Box<Batch>>, batch: Box<Batch>) {
+pub(super) fn recycle(spare: &mut Spare, mut batch: Box<Batch>) {
+    batch.let_go_of_cut();
     if !batch.is_large() && spare.len() < SPARE_BATCHES_MAX {
         spare.push(batch);
     }

@@ -4,6 +4,8 @@
 //! that breaks a promise. [`world`] applies operations to two shards and keeps count of what every subscription was
 //! owed. `properties` makes up sequences of operations, `simulation` lets time run, the others show one promise each.
 
+#![allow(clippy::unwrap_used)] // a test that cannot go on fails
+
 mod checks;
 mod clients;
 mod parse;
