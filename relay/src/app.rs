@@ -122,7 +122,8 @@ impl App {
             let (shared, finished) = (shared.clone(), finished.clone());
             let work = move || async move {
                 start_upstreams(&shared, mine);
-                let result = Shard::new(id, shared.clone(), listener)?.run().await;
+                // A task beside the upstreams' tasks: what wakes it there is run next, without a look at the sockets.
+                let result = tokio::task::spawn_local(Shard::new(id, shared.clone(), listener)?.run()).await?;
                 finished.fetch_add(1, Relaxed);
                 wait_for_shards(&shared, &finished).await;
                 result.context("the shard cannot go on")
