@@ -11,7 +11,7 @@ use hashbrown_map::NameMap;
 use super::batch::Batch;
 use super::channel::Channel;
 use super::log::{Cursor, Seq};
-use super::session::{BEHIND, BLOCKED, COMBINED, ENDING, Held, NOTICES, QUEUED, Session};
+use super::session::{BEHIND, BLOCKED, COMBINED, ENDING, NOTICES, QUEUED, Session};
 use super::slab::{Slab, Slot};
 use super::stats::Stats;
 use super::turn::Spare;
@@ -50,17 +50,17 @@ pub enum Wrote {
 
 /// One shard's half of everything it fans out.
 pub struct Fanout<C> {
-    shard: usize,
+    pub(super) shard: usize,
     pub(super) sessions: Slab<Session<C>>,
     pub(super) locals: Vec<Option<Box<Local>>>,
-    names: NameMap,
+    pub(super) names: NameMap,
     /// Channels with something to hand out.
     pub(super) active: Vec<u32>,
     /// Sessions to be served by themselves: resumed, newly subscribed, or with more than one helping.
     pub(super) queue: Vec<Slot>,
     gone: Vec<Slot>,
     too_slow: Vec<Slot>,
-    released: Vec<u32>,
+    pub(super) released: Vec<u32>,
     pub(super) spare: Spare,
     /// Where the next gathering begins.
     pub(super) gather_at: usize,
@@ -85,7 +85,7 @@ pub(super) struct Local {
     pub next: usize,
     pub left: usize,
     pub active: bool,
-    condition: StreamState,
+    pub condition: StreamState,
     /// The frame somebody was last cut in while served alone.
     pub cut: Option<(Seq, bool, Bytes)>,
 }
@@ -161,66 +161,6 @@ impl<C> Fanout<C> {
 
     pub fn is_empty(&self) -> bool {
         self.sessions.is_empty()
-    }
-
-    /// The channel of that name, if this shard already has subscribers of it.
-    pub fn find(&self, name: &str) -> Option<&Arc<Channel>> {
-        let id = *self.names.get(name)?;
-        self.local(id).map(|local| &local.channel)
-    }
-
-    pub fn channels(&self) -> usize {
-        self.names.len()
-    }
-
-    /// Subscribes. A held name stays as it is; false then.
-    pub fn subscribe(&mut self, slot: Slot, channel: &Arc<Channel>) -> bool {
-        if self.sessions.get(slot).is_none() {
-            return false;
-        }
-        let position = self.enter(channel);
-        let position = position.unwrap_or_else(|| channel.log.subscribe_position());
-        self.attach(slot, channel.id, position)
-    }
-
-    pub fn holds(&self, slot: Slot, name: &str) -> bool {
-        let Some(&id) = self.names.get(name) else { return false };
-        self.sessions.get(slot).is_some_and(|session| session.held.iter().any(|held| held.channel == id))
-    }
-
-    /// Ends a subscription; a name not held is no error.
-    pub fn unsubscribe(&mut self, slot: Slot, name: &str) -> bool {
-        let Some(&id) = self.names.get(name) else { return false };
-        let Some(session) = self.sessions.get_mut(slot) else { return false };
-        let Some(at) = session.held.iter().position(|held| held.channel == id) else { return false };
-        let held = session.held.remove(at);
-        if session.held.is_empty() {
-            session.held.shrink_to_fit();
-        }
-        let combined = session.is(COMBINED);
-        self.detach(held, combined);
-        true
-    }
-
-    /// The names in the order of subscription.
-    pub fn list(&self, slot: Slot) -> Vec<&str> {
-        let Some(session) = self.sessions.get(slot) else { return Vec::new() };
-        let name = |held: &Held| self.local(held.channel).map(|local| &*local.channel.name);
-        session.held.iter().filter_map(name).collect()
-    }
-
-    /// Switches the wrapper, from the next frame on.
-    pub fn set_combined(&mut self, slot: Slot, combined: bool) {
-        let Some(session) = self.sessions.get_mut(slot) else { return };
-        if session.is(COMBINED) == combined {
-            return;
-        }
-        session.marks ^= COMBINED;
-        for held in session.held.clone() {
-            if let Some(local) = self.local_mut(held.channel) {
-                if combined { local.combined_count += 1 } else { local.combined_count -= 1 }
-            }
-        }
     }
 
     /// A reply or control frame. It overtakes data, never a half-written frame.
@@ -328,36 +268,6 @@ impl<C> Fanout<C> {
             })
     }
 
-    /// Takes a session out, whole, to put it into another shard.
-    pub fn depart(&mut self, slot: Slot) -> Option<Portable<C>> {
-        let held = self.sessions.get(slot)?.held.clone();
-        let mut positions = Vec::with_capacity(held.len());
-        for held in &held {
-            if let Some(local) = self.local(held.channel) {
-                positions.push((local.channel.clone(), local.subscribers[held.index as usize].position));
-            }
-        }
-        let before = self.stats.abandoned;
-        self.drop_subscriptions(slot);
-        self.stats.abandoned = before;
-        let session = self.remove(slot)?;
-        Some(Portable { session, positions })
-    }
-
-    /// Puts a session from another shard in. Its positions go on where they stood.
-    pub fn arrive(&mut self, portable: Portable<C>) -> Slot {
-        let Portable { mut session, positions } = portable;
-        session.held.clear();
-        session.marks &= !(QUEUED | BLOCKED);
-        let slot = self.sessions.insert(session);
-        for (channel, position) in positions {
-            self.enter(&channel);
-            self.attach(slot, channel.id, position);
-        }
-        self.enqueue(slot);
-        slot
-    }
-
     pub(super) fn local(&self, id: u32) -> Option<&Local> {
         self.locals.get(id as usize)?.as_deref()
     }
@@ -367,7 +277,7 @@ impl<C> Fanout<C> {
     }
 
     /// Takes a session out, and off the list: the next one at its place is not served for it.
-    fn remove(&mut self, slot: Slot) -> Option<Session<C>> {
+    pub(super) fn remove(&mut self, slot: Slot) -> Option<Session<C>> {
         let session = self.sessions.remove(slot)?;
         if session.is(QUEUED) {
             self.queue.retain(|&queued| queued != slot);
@@ -395,105 +305,6 @@ impl<C> Fanout<C> {
         self.too_slow.push(slot);
         // On the list, and so apart from the pass of this turn: it gets nothing but its CLOSE.
         self.enqueue(slot);
-    }
-
-    /// Makes the channel known here. Returns where its first subscriber stands, if that is this one.
-    fn enter(&mut self, channel: &Arc<Channel>) -> Option<Seq> {
-        let id = channel.id as usize;
-        if self.locals.len() <= id {
-            self.locals.resize_with(id + 1, || None);
-        }
-        if let Some(local) = &self.locals[id] {
-            debug_assert!(Arc::ptr_eq(&local.channel, channel), "a number belongs to one channel at a time");
-            return None;
-        }
-        channel.interest.add(self.shard as u32);
-        channel.news(self.shard).take();
-        // From here on every frame is told to us; what came before is read from the log.
-        let position = channel.log.subscribe_position();
-        let tail = loop {
-            // The writer may trim between the two, where nobody watched; then there is a newer head.
-            if let Ok(tail) = super::log::Log::cursor(&channel.log, channel.log.head()) {
-                break tail;
-            }
-        };
-        self.locals[id] = Some(Box::new(Local {
-            tail,
-            subscribers: Vec::new(),
-            combined_count: 0,
-            batch: None,
-            next: 0,
-            left: 0,
-            active: false,
-            condition: channel.condition(),
-            cut: None,
-            channel: channel.clone(),
-        }));
-        self.names.insert(channel.name.clone(), channel.id);
-        Some(position)
-    }
-
-    fn attach(&mut self, slot: Slot, id: u32, position: Seq) -> bool {
-        let Some(session) = self.sessions.get_mut(slot) else { return false };
-        if session.held.iter().any(|held| held.channel == id) {
-            return false;
-        }
-        let local = self.locals[id as usize].as_deref_mut().expect("the channel has been entered");
-        session.held.push(Held { channel: id, index: local.subscribers.len() as u32 });
-        local.combined_count += u32::from(session.is(COMBINED));
-        local.subscribers.push(Subscriber { slot, position });
-        // The pass counts visits: one more place in its round is one more visit, or somebody is left out.
-        if local.left > 0 {
-            local.left = local.subscribers.len();
-        }
-        self.stats.subscribed += 1;
-        // What it is owed from before the next batch is served to it alone.
-        if position < local.channel.log.head() {
-            self.enqueue(slot);
-        }
-        true
-    }
-
-    fn detach(&mut self, held: Held, combined: bool) {
-        let Some(local) = self.locals[held.channel as usize].as_deref_mut() else { return };
-        let removed = local.subscribers.swap_remove(held.index as usize);
-        local.combined_count -= u32::from(combined);
-        self.stats.unsubscribed += 1;
-        self.stats.abandoned += local.channel.log.head().saturating_sub(removed.position);
-        // The pass visits by index: start it over, who is up to date costs nothing.
-        local.next = if local.subscribers.is_empty() { 0 } else { local.next % local.subscribers.len() };
-        if local.left > 0 {
-            local.left = local.subscribers.len();
-        }
-        if let Some(moved) = local.subscribers.get(held.index as usize) {
-            let old = local.subscribers.len() as u32;
-            let session = self.sessions.get_mut(moved.slot).expect("a subscriber has a session");
-            let back = session.held.iter_mut().find(|back| back.channel == held.channel);
-            let back = back.expect("a subscriber's session holds the channel");
-            debug_assert_eq!(back.index, old, "the last subscriber moved");
-            back.index = held.index;
-        }
-        if local.subscribers.is_empty() {
-            local.channel.interest.remove(self.shard as u32);
-            let local = self.locals[held.channel as usize].take().expect("it was just there");
-            if let Some(batch) = local.batch {
-                super::turn::recycle(&mut self.spare, batch);
-            }
-            self.names.remove(&local.channel.name);
-            self.active.retain(|&id| id != held.channel);
-            self.released.push(held.channel);
-        } else if local.subscribers.len() * 4 < local.subscribers.capacity() && local.subscribers.capacity() > 64 {
-            local.subscribers.shrink_to(local.subscribers.len() * 2);
-        }
-    }
-
-    fn drop_subscriptions(&mut self, slot: Slot) {
-        let Some(session) = self.sessions.get_mut(slot) else { return };
-        let combined = session.is(COMBINED);
-        // One by one and through the session: a later one's index may move while an earlier one leaves.
-        while let Some(held) = self.sessions.get_mut(slot).and_then(|session| session.held.pop()) {
-            self.detach(held, combined);
-        }
     }
 
     fn tell_condition(&mut self, id: u32, state: StreamState) {

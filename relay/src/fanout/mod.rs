@@ -14,6 +14,7 @@ mod serve;
 pub mod session;
 pub mod slab;
 pub mod stats;
+mod subscribe;
 pub mod topics;
 mod turn;
 pub mod wake;
