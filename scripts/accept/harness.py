@@ -88,6 +88,13 @@ class Run:
         process.address = process.hello["listening"]
         return process
 
+    def goes_first(self, process):
+        """Real-time priority, where we may give it; says so if not."""
+        try:
+            os.sched_setscheduler(process.pid, os.SCHED_FIFO, os.sched_param(10))
+        except OSError as error:
+            print(f"note the venue has no real-time priority ({error}); its messages may come in bursts")
+
     def bare(self, venue, *words, core=None):
         process = self.loadgen("bare", "--upstream", venue.address, *words, core=core)
         process.address = self.first_line(process)["listening"]
