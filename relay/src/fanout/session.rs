@@ -13,7 +13,10 @@ pub struct Held {
 }
 
 /// A client as the core sees it. `C` is what its connection needs; the core passes it to the outlet unread.
+// What a delivery reads comes first and together, so that it is one cache line.
+#[repr(C)]
 pub struct Session<C> {
+    pub(super) marks: u8,
     pub conn: C,
     /// In the order of subscription.
     pub(super) held: SmallVec<[Held; 2]>,
@@ -21,7 +24,6 @@ pub struct Session<C> {
     /// Its first and last piece while a turn gathers for it; `NONE` at any other time.
     pub(super) first: u32,
     pub(super) last: u32,
-    pub(super) marks: u8,
 }
 
 /// No piece.

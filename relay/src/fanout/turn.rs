@@ -5,7 +5,7 @@ use std::io::IoSlice;
 use smallvec::SmallVec;
 
 use super::batch::Batch;
-use super::core::{Fanout, Local, Outlet, Wrote};
+use super::core::{Fanout, Local, Outlet, Subscriber, Wrote};
 use super::session::{BLOCKED, COMBINED, ENDING, NONE, QUEUED, Session};
 use super::slab::{Slab, Slot};
 use super::stats::Stats;
@@ -67,8 +67,13 @@ impl<C> Fanout<C> {
         let Some(batch) = local.batch.as_deref_mut() else { return };
         let end = batch.end();
         let mut lost = Vec::new();
+        let mut seen = 0;
         while local.left > 0 && *budget > 0 {
             let index = local.next;
+            if seen == 0 {
+                seen = look_ahead(&local.subscribers[index..], sessions);
+            }
+            seen -= 1;
             local.next = if index + 1 == local.subscribers.len() { 0 } else { index + 1 };
             local.left -= 1;
             let subscriber = &mut local.subscribers[index];
@@ -244,6 +249,18 @@ impl Local {
         true
     }
 }
+
+/// Reads the sessions of the next few subscribers all at once, so that the waits for memory overlap; between two of them
+/// lies a system call that evicts what was fetched singly. Returns how many it read, at least one.
+fn look_ahead<C>(subscribers: &[Subscriber], sessions: &Slab<Session<C>>) -> usize {
+    let ahead = &subscribers[..subscribers.len().min(LOOK_AHEAD)];
+    let marks = ahead.iter().fold(0, |marks, next| marks ^ sessions.get(next.slot).map_or(0, |session| session.marks));
+    std::hint::black_box(marks);
+    ahead.len()
+}
+
+/// Sessions read at once: about what the processor can wait for at the same time.
+const LOOK_AHEAD: usize = 8;
 
 /// Keeps a batch for the next channel, unless that would hoard memory.
 pub(super) fn recycle(spare: &mut Spare, mut batch: Box<Batch>) {

@@ -36,23 +36,25 @@ pub enum Dialect {
     Echo,
 }
 
+// In this order: the descriptor beside the session's marks, since a delivery reads both.
+#[repr(C)]
 pub struct Conn {
     pub fd: OwnedFd,
-    /// Slot and generation, as epoll knows it.
-    pub key: u64,
-    pub ticket: Ticket,
-    pub decoder: Decoder,
-    pub rate: Option<Box<Rate>>,
-    pub stage: Stage,
-    pub dialect: Dialect,
     /// Epoll tells when it can be written.
     pub armed: bool,
+    pub stage: Stage,
+    pub dialect: Dialect,
     /// Not read, because it does not take our answers.
     pub paused: bool,
     /// Its PROXY header has been read.
     pub proxied: bool,
     /// It is too many: its request is answered 503.
     pub refused: bool,
+    /// Slot and generation, as epoll knows it.
+    pub key: u64,
+    pub ticket: Ticket,
+    pub decoder: Decoder,
+    pub rate: Option<Box<Rate>>,
     /// When the stage began.
     pub since: Tick,
     /// When the client was last heard as its dialect demands (a pong).

@@ -22,7 +22,9 @@ pub struct Ingest {
     name: &'static str,
     connections: u64,
     names: HashMap<Box<str>, u32, RandomState>,
-    entries: HashMap<u32, Entry, RandomState>,
+    /// By the channel's number.
+    entries: Vec<Option<Box<Entry>>>,
+    held: usize,
     /// Shards with news since the last flush, a bit for each.
     told: u64,
     stages: Stages,
@@ -47,7 +49,8 @@ impl Ingest {
             shared,
             upstream,
             names: HashMap::default(),
-            entries: HashMap::default(),
+            entries: Vec::new(),
+            held: 0,
             told: 0,
             stages: Stages::default(),
         }
@@ -63,7 +66,7 @@ impl Ingest {
     }
 
     pub fn channel_name(&self, id: u32) -> &str {
-        self.entries.get(&id).map_or("", |entry| &entry.channel.name)
+        self.entries.get(id as usize).and_then(Option::as_ref).map_or("", |entry| &entry.channel.name)
     }
 
     pub fn connections(&mut self, change: i64) {
@@ -87,18 +90,27 @@ impl Ingest {
                 if let Some(appender) = appender {
                     let entry = Entry { channel: channel.clone(), appender, proven: false, fresh: true, lost_ns: None };
                     self.names.insert(channel.name.clone(), id);
-                    self.entries.insert(id, entry);
+                    let place = id as usize;
+                    if self.entries.len() <= place {
+                        self.entries.resize_with(place + 1, || None);
+                    }
+                    self.entries[place] = Some(Box::new(entry));
+                    self.held += 1;
                 }
-                self.entries.get_mut(&id)?.appender.set_unwatched(false);
-                self.counters().streams.set(self.entries.len() as u64);
+                self.entry(id)?.appender.set_unwatched(false);
+                self.counters().streams.set(self.held as u64);
                 Some((id, channel, true))
             }
             Demand::Unwant { id } => {
-                let entry = self.entries.get_mut(&id)?;
+                let entry = self.entry(id)?;
                 entry.appender.set_unwatched(true);
                 Some((id, entry.channel.clone(), false))
             }
         }
+    }
+
+    fn entry(&mut self, id: u32) -> Option<&mut Entry> {
+        self.entries.get_mut(id as usize)?.as_deref_mut()
     }
 
     /// One message of a venue. Returns the channel's number if we hold it.
@@ -107,7 +119,7 @@ impl Ingest {
             self.counters().unknown.one();
             return None;
         };
-        let entry = self.entries.get_mut(&id)?;
+        let entry = self.entries.get_mut(id as usize)?.as_deref_mut()?;
         if !std::mem::replace(&mut entry.proven, true) {
             self.shared.topics.prove(id);
         }
@@ -151,7 +163,7 @@ impl Ingest {
     /// The connection that brought it is gone.
     pub fn lost(&mut self, id: u32) {
         let now_ns = self.now_ns();
-        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let Some(entry) = self.entry(id) else { return };
         entry.fresh = true;
         if entry.proven && entry.lost_ns.is_none() {
             entry.lost_ns = Some(now_ns);
@@ -165,7 +177,7 @@ impl Ingest {
     /// It had data and then none for longer than is usual.
     pub fn quiet(&mut self, id: u32) {
         let now_ns = self.now_ns();
-        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let Some(entry) = self.entry(id) else { return };
         if entry.proven {
             entry.lost_ns.get_or_insert(now_ns);
             self.make_stale(id);
@@ -173,7 +185,7 @@ impl Ingest {
     }
 
     fn make_stale(&mut self, id: u32) {
-        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let Some(entry) = self.entry(id) else { return };
         if entry.channel.set_condition(StreamState::Stale) {
             // Whoever subscribes now waits for a live frame.
             entry.appender.end_epoch();
@@ -185,16 +197,17 @@ impl Ingest {
     /// The upstream let it go after its linger.
     pub fn released(&mut self, id: u32) {
         if self.shared.topics.let_go(id)
-            && let Some(entry) = self.entries.remove(&id)
+            && let Some(entry) = self.entries.get_mut(id as usize).and_then(Option::take)
         {
+            self.held -= 1;
             self.names.remove(&entry.channel.name);
-            self.counters().streams.set(self.entries.len() as u64);
+            self.counters().streams.set(self.held as u64);
         }
     }
 
     /// The upstream does not carry it (any more), though somebody wants it.
     pub fn gave_up(&mut self, id: u32) {
-        if let Some(entry) = self.entries.get_mut(&id) {
+        if let Some(entry) = self.entry(id) {
             entry.fresh = true;
             self.shared.topics.gave_up(id);
         }
@@ -206,12 +219,12 @@ impl Ingest {
         let stale_ns = self.shared.config.stale_after.as_nanos() as u64;
         let mut stale = Vec::new();
         let mut lost = 0;
-        for (id, entry) in &mut self.entries {
+        for entry in self.entries.iter_mut().flatten() {
             entry.appender.trim(now_ns);
             let Some(since) = entry.lost_ns else { continue };
             lost += 1;
             if now_ns.saturating_sub(since) >= stale_ns {
-                stale.push(*id);
+                stale.push(entry.channel.id);
             }
         }
         for id in stale {
