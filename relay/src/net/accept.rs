@@ -26,7 +26,9 @@ const ACCEPTS_AT_ONCE: usize = 256;
 pub fn listeners(address: SocketAddr, shards: usize) -> anyhow::Result<Vec<TcpListener>> {
     if address.port() != 0 {
         // With SO_REUSEPORT a second relay would quietly share the port, so one bind without it has to succeed.
-        bind(address, false).with_context(|| format!("cannot listen on {address}"))?;
+        bind(address, false).with_context(|| {
+            format!("cannot listen on {address} (--listen takes another address; port 0 picks a free one)")
+        })?;
     }
     let mut listeners = Vec::with_capacity(shards);
     let mut address = address;

@@ -20,7 +20,7 @@ pub struct Ingest {
     upstream: usize,
     /// Leaked once: an upstream's name lives as long as the process.
     name: &'static str,
-    connections: u64,
+    links: HashMap<usize, Link, RandomState>,
     names: HashMap<Box<str>, u32, RandomState>,
     /// By the channel's number.
     entries: Vec<Option<Box<Entry>>>,
@@ -28,6 +28,16 @@ pub struct Ingest {
     /// Shards with news since the last flush, a bit for each.
     told: u64,
     stages: Stages,
+}
+
+/// How a connection to a venue stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    Up,
+    /// Wanted, and not there.
+    Down,
+    /// Not wanted.
+    Closed,
 }
 
 struct Entry {
@@ -45,7 +55,7 @@ impl Ingest {
     pub fn new(shared: Arc<Shared>, upstream: usize) -> Ingest {
         Ingest {
             name: shared.config.upstreams[upstream].name.clone().leak(),
-            connections: 0,
+            links: HashMap::default(),
             shared,
             upstream,
             names: HashMap::default(),
@@ -69,9 +79,12 @@ impl Ingest {
         self.entries.get(id as usize).and_then(Option::as_ref).map_or("", |entry| &entry.channel.name)
     }
 
-    pub fn connections(&mut self, change: i64) {
-        self.connections = self.connections.saturating_add_signed(change);
-        self.counters().connections.set(self.connections);
+    /// Notes how a connection to the venue stands; true if that is a change.
+    pub fn connection(&mut self, conn: usize, link: Link) -> bool {
+        let before = self.links.insert(conn, link);
+        let open = self.links.values().filter(|link| **link == Link::Up).count();
+        self.counters().connections.set(open as u64);
+        before != Some(link)
     }
 
     pub fn now_ns(&self) -> u64 {

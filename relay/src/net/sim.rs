@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::MissedTickBehavior;
 
-use super::ingest::Ingest;
+use super::ingest::{Ingest, Link};
 use crate::fanout::topics::Demand;
 use crate::venue::sim::Sim;
 
@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub async fn run(mut sim: Sim, mut ingest: Ingest, mut demand: UnboundedReceiver<Demand>) {
     let mut second = tokio::time::interval(Duration::from_secs(1));
     second.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    ingest.connections(1);
+    ingest.connection(0, Link::Up);
     loop {
         let due_ms = sim.next_due();
         let wait = Duration::from_millis(due_ms.saturating_sub(ingest.calendar_ms()).min(60_000)).max(PAUSE);

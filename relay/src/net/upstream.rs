@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::feed::{self, Decoded, DropReason, FeedEvent, Sink, Target};
-use super::ingest::Ingest;
+use super::ingest::{Ingest, Link};
 use crate::config::{Config, Source, Upstream};
 use crate::fanout::topics::Demand;
 use crate::venue::manager;
@@ -108,12 +108,20 @@ impl Ingest {
             FeedEvent::Connected { conn } => {
                 tracing::info!(upstream = name, conn, "connected");
                 self.counters().connected.one();
-                self.connections(1);
+                self.connection(conn, Link::Up);
+            }
+            FeedEvent::Closed { conn } => {
+                tracing::info!(upstream = name, conn, "connection closed, nothing needs it");
+                self.connection(conn, Link::Closed);
             }
             FeedEvent::Lost { conn, why } => {
-                tracing::warn!(upstream = name, conn, ?why, "connection lost");
                 self.counters().lost.one();
-                self.connections(-1);
+                // An outage is one change of state, however often it takes to come back; the counter has each attempt.
+                if self.connection(conn, Link::Down) {
+                    tracing::warn!(upstream = name, conn, %why, "connection lost, trying again");
+                } else {
+                    tracing::debug!(upstream = name, conn, %why, "no connection yet");
+                }
             }
             FeedEvent::Backoff { conn, ms } => tracing::debug!(upstream = name, conn, ms, "waiting to connect again"),
             FeedEvent::Governed { .. } => self.counters().governed.one(),

@@ -105,15 +105,14 @@ impl<S: Sink + 'static> Driver<S> {
             Action::Pong { conn, payload } => self.send(conn, Outgoing::Pong(payload)),
             Action::Close { conn } => {
                 self.handles.remove(&conn.index);
+                self.shared.event(FeedEvent::Closed { conn: conn.index });
             }
             Action::Down { conn, why, retry_ms } => {
-                tracing::warn!(conn = conn.index, %why, retry_ms, "upstream connection lost");
                 self.shared.event(FeedEvent::Lost { conn: conn.index, why });
                 self.shared.event(FeedEvent::Backoff { conn: conn.index, ms: retry_ms });
             }
             Action::Governed { conn } => self.shared.event(FeedEvent::Governed { conn: conn.index }),
             Action::Learned { conn, streams } => {
-                tracing::warn!(conn = conn.index, streams, "the venue takes fewer streams than configured");
                 self.shared.event(FeedEvent::Learned { conn: conn.index, streams });
             }
             Action::Live(id) => self.shared.event(FeedEvent::TopicLive(id.0)),

@@ -73,6 +73,10 @@ pub enum FeedEvent {
         conn: usize,
         why: manager::Loss,
     },
+    /// Ended by us: nothing is wanted on it any more, or its successor is to be dialled.
+    Closed {
+        conn: usize,
+    },
     Backoff {
         conn: usize,
         ms: u64,
