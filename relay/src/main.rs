@@ -97,3 +97,21 @@ fn end_on_panic() {
         std::process::exit(EXIT_PANIC);
     }));
 }
+
+#[cfg(test)]
+mod tests {
+    /// A panic on any thread ends the whole process, with the code that says so.
+    #[test]
+    fn a_panic_is_exit_70() {
+        const CHILD: &str = "RELAY_TEST_PANICS";
+        if std::env::var_os(CHILD).is_some() {
+            super::end_on_panic();
+            let _ = std::thread::spawn(|| panic!("on purpose")).join();
+            unreachable!("the process is gone");
+        }
+        let program = std::env::current_exe().expect("this test is a program");
+        let mut child = std::process::Command::new(program);
+        let ended = child.args(["--exact", "tests::a_panic_is_exit_70"]).env(CHILD, "1").output().expect("it starts");
+        assert_eq!(ended.status.code(), Some(super::EXIT_PANIC));
+    }
+}
