@@ -50,7 +50,7 @@ class Run:
         command = (["taskset", "-c", str(core)] if core is not None else []) + [str(word) for word in command]
         log = open(os.path.join(self.scratch.name, f"{len(self.processes)}.log"), "w+")
         process = subprocess.Popen(command, stderr=log, text=True, cwd=ROOT, **options)
-        process.log, process.command = log, shlex.join(command)
+        process.log, process.command = log, shlex.join(word.replace(ROOT + os.sep, "") for word in command)
         self.processes.append(process)
         return process
 
