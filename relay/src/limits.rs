@@ -59,7 +59,7 @@ pub const EVENTS_PER_WAIT: usize = 256;
 /// Unsent bytes the kernel may hold for one client: above it staleness stays with us, where it can be conflated.
 pub const NOTSENT_BYTES_MAX: u32 = 16 * 1024;
 
-/// Connections above the limit that are answered 503; those beyond wait in the backlog.
+/// Connections above the limit that are answered 503; those beyond are closed at once and counted.
 pub const REFUSED_AT_ONCE_MAX: usize = 128;
 
 /// Descriptors kept back from clients: upstreams, listeners, epoll sets, files, and those being refused.

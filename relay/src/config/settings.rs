@@ -201,7 +201,7 @@ const LIMITS: &[Setting] = &[
     key("unproven_names_per_ip", "50", "Names that never brought data which one address may hold"),
     key("unproven_percent", "25", "The part of an upstream's streams that such names may take"),
     key("unproven_silence", r#""60s""#, "Such a name may be given up after this long without data"),
-    key("handshakes", "64", "Handshakes at a time; the oldest is dropped for a new one"),
+    key("handshakes", "64", "Handshakes at a time; the oldest idle one is dropped for a new one"),
     key("handshakes_per_ip", "8", "Handshakes of one address at a time"),
     key("head_timeout", r#""5s""#, "A request's head must be complete within this time"),
     key("keepalive", r#""30s""#, "A plain HTTP connection is closed when idle for this long"),
