@@ -9,4 +9,8 @@ pub enum Kind {
     Kline,
     /// Every frame counts.
     Event,
+    /// Of each key the newest frame replaces all before it.
+    Keyed,
+    /// The same, and a message lists the rows of all keys that changed.
+    Rows,
 }

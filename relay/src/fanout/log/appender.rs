@@ -126,7 +126,7 @@ impl Appender {
         }
         let max = match self.log.kind {
             Kind::State | Kind::Kline => STATE_SEGMENT_BYTES_MAX,
-            Kind::Event => EVENT_SEGMENT_BYTES_MAX,
+            Kind::Event | Kind::Keyed | Kind::Rows => EVENT_SEGMENT_BYTES_MAX,
         };
         (self.tail.capacity() * 2).min(max).max(record)
     }
@@ -184,7 +184,7 @@ impl Appender {
         }
         match self.log.kind {
             Kind::State | Kind::Kline => frames_left > STATE_FRAMES_KEPT,
-            Kind::Event => {
+            Kind::Event | Kind::Keyed | Kind::Rows => {
                 let age_ns = now_ns.saturating_sub(last.stamp_ns);
                 let is_old = age_ns > self.log.budget.horizon_ms() * 1_000_000;
                 frames_left >= EVENT_FRAMES_KEPT && (is_old || self.bytes > EVENT_BYTES_KEPT)

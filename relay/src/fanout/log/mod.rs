@@ -121,7 +121,7 @@ impl Log {
         let head = self.head();
         let position = match self.kind {
             Kind::State | Kind::Kline => head.saturating_sub(1),
-            Kind::Event => head,
+            Kind::Event | Kind::Keyed | Kind::Rows => head,
         };
         // The epoch may have ended after frames that came since the head was loaded.
         position.max(self.epoch_start())

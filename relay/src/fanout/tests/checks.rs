@@ -10,7 +10,7 @@ impl World {
         self.clients.list[id].subs.iter().any(|sub| {
             let channel = &self.clients.channels[sub.channel];
             match channel.kind {
-                Kind::State => false,
+                Kind::State | Kind::Keyed | Kind::Rows => false,
                 Kind::Kline => channel.log.closed_since(sub.next, &mut |_, _| {}).is_err(),
                 Kind::Event => sub.next < channel.log.oldest(),
             }

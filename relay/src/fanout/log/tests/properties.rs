@@ -150,7 +150,7 @@ impl World {
             _ if self.is_unwatched => (1, 0),
             Kind::State | Kind::Kline => (STATE_FRAMES_KEPT + 1, 16 * 1024),
             Kind::Event if self.budget.horizon_ms() == 0 => (EVENT_FRAMES_KEPT, 64 * 1024),
-            Kind::Event => return,
+            Kind::Event | Kind::Keyed | Kind::Rows => return,
         };
         let closed = self.closed.len() * 1_000;
         let bound = frames as usize * 2 * 5_200 + 3 * segment + closed + 1024;

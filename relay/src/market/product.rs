@@ -1,0 +1,71 @@
+//! What makes the messages of one or several topics.
+
+use super::event::Event;
+use super::topic::Topic;
+
+/// What a frame replaces: of one key only the newest matters to a client that fell behind. Zero where the topic has
+/// but one.
+pub type Key = u32;
+
+/// Takes what its sources say and says what the clients of its topics get. It is told the time and never asks.
+pub trait Product {
+    /// The streams it needs now, by canonical name. Asked again after every `want` and `unwant`.
+    fn sources(&self) -> Vec<Box<str>>;
+
+    /// Somebody wants a topic of it, which nobody did before.
+    fn want(&mut self, topic: &Topic, now_ms: u64);
+
+    /// Nobody wants it any more.
+    fn unwant(&mut self, topic: &Topic);
+
+    /// A source has something new.
+    fn take(&mut self, source: &str, event: &Event<'_>, now_ms: u64, out: &mut Out<'_>);
+
+    /// When `poll` is due; `u64::MAX` for never.
+    fn due_ms(&self) -> u64;
+
+    fn poll(&mut self, now_ms: u64, out: &mut Out<'_>);
+
+    /// Answers a question about the present or the past; `None` while it is not known yet (it is asked again after
+    /// the next `take`). While questions wait, the product is wanted through `want_for_questions`.
+    fn answer(&mut self, question: &Question, now_ms: u64) -> Option<Answer>;
+}
+
+/// Where messages go: topic, key, and the message's text as the clients' dialect has it (what a Deriv subscription
+/// itself must say is put before it for each).
+pub type Out<'a> = dyn FnMut(&Topic, Key, &[u8]) + 'a;
+
+/// What a client asks once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Question {
+    /// Deriv `ticks` without `subscribe`: the newest tick of a symbol.
+    Tick { symbol: Box<str> },
+    /// Deriv `ticks_history`.
+    History(History),
+    /// The price of each symbol (`active_symbols: full`).
+    Spot { symbol: Box<str> },
+    /// Socket.IO acknowledgements: the rows of a table, or one of them.
+    Rates { class: super::topic::Class, base: Box<str>, symbol: Option<Box<str>> },
+}
+
+/// A stretch of the past.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct History {
+    pub symbol: Box<str>,
+    /// Seconds; `None` is the present.
+    pub end_s: Option<u64>,
+    pub start_s: Option<u64>,
+    pub count: usize,
+    /// Seconds of a candle; `None` asks for ticks.
+    pub granularity_s: Option<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// JSON text: a tick's shared part, a `history` or `candles` value, a row, an array of rows.
+    Json { body: Vec<u8>, pip_size: u32 },
+    /// There is no such symbol or currency.
+    Unknown,
+    /// It exists and is not traded now.
+    Closed,
+}

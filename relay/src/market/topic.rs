@@ -1,0 +1,99 @@
+//! The names of derived topics. Each has a blank in it, which no stream has, so the two cannot be confused.
+
+use std::fmt;
+
+use crate::fanout::kind::Kind;
+
+/// What a channel of a dialect other than stream is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// A hub channel, with all its instruments.
+    Hub { channel: Box<str> },
+    /// A Deriv symbol's ticks, as `ticks` and as `ticks_history` subscribe to them.
+    Ticks { symbol: Box<str>, history: bool },
+    /// A Deriv symbol's open candle.
+    Candles { symbol: Box<str>, granularity_s: u32 },
+    /// Prices in a base: of all symbols, or of one.
+    Rates { class: Class, base: Box<str>, symbol: Option<Box<str>> },
+}
+
+/// The two tables of the Socket.IO dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    Fiat,
+    Crypto,
+}
+
+impl Topic {
+    /// Reads what `Display` writes.
+    pub fn parse(name: &str) -> Option<Topic> {
+        let mut words = name.split(' ');
+        let topic = match (words.next()?, words.next()?) {
+            ("hub", channel) => Topic::Hub { channel: channel.into() },
+            ("ticks", symbol) => Topic::Ticks { symbol: symbol.into(), history: false },
+            ("ticks_history", symbol) => Topic::Ticks { symbol: symbol.into(), history: true },
+            ("candles", symbol) => Topic::Candles { symbol: symbol.into(), granularity_s: words.next()?.parse().ok()? },
+            ("fiat", base) => {
+                Topic::Rates { class: Class::Fiat, base: base.into(), symbol: words.next().map(Into::into) }
+            }
+            ("crypto", base) => {
+                Topic::Rates { class: Class::Crypto, base: base.into(), symbol: words.next().map(Into::into) }
+            }
+            _ => return None,
+        };
+        words.next().is_none().then_some(topic)
+    }
+
+    /// How a client that fell behind is resumed.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Topic::Hub { .. } => Kind::Keyed,
+            Topic::Ticks { .. } => Kind::Event,
+            Topic::Candles { .. } | Topic::Rates { symbol: Some(_), .. } => Kind::State,
+            Topic::Rates { symbol: None, .. } => Kind::Rows,
+        }
+    }
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Topic::Hub { channel } => write!(f, "hub {channel}"),
+            Topic::Ticks { symbol, history: false } => write!(f, "ticks {symbol}"),
+            Topic::Ticks { symbol, history: true } => write!(f, "ticks_history {symbol}"),
+            Topic::Candles { symbol, granularity_s } => write!(f, "candles {symbol} {granularity_s}"),
+            Topic::Rates { class, base, symbol } => {
+                let class = match class {
+                    Class::Fiat => "fiat",
+                    Class::Crypto => "crypto",
+                };
+                write!(f, "{class} {base}")?;
+                symbol.as_ref().map_or(Ok(()), |symbol| write!(f, " {symbol}"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for name in [
+            "hub binance_prices",
+            "ticks R_100",
+            "ticks_history frxEURUSD",
+            "candles 1HZ100V 60",
+            "fiat USD",
+            "fiat USD EUR",
+            "crypto EUR BTC",
+        ] {
+            assert_eq!(Topic::parse(name).unwrap().to_string(), name);
+        }
+        for name in ["", "hub", "hub a b", "ticks", "candles R_50", "candles R_50 x", "btcusdt@trade", "fiat USD EUR x"]
+        {
+            assert_eq!(Topic::parse(name), None, "{name:?}");
+        }
+    }
+}
