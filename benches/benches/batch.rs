@@ -18,7 +18,7 @@ fn build(criterion: &mut Criterion) {
             group.bench_function(BenchmarkId::new(name, frames), |bencher| {
                 bencher.iter(|| {
                     let mut cursor = channel.log.cursor(0).expect("nothing is trimmed");
-                    batch.begin(0, &channel.name, raw, combined);
+                    batch.begin(0, &channel, raw, combined);
                     batch.extend(&mut cursor)
                 });
             });

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use relay::fanout::channel::Channel;
 use relay::fanout::kind::Kind;
 use relay::fanout::log::{Appender, Budget, log};
+use relay::wire::dialect::Dialect;
 
 /// A trade as the venue sends it, about 120 bytes.
 pub fn trade() -> String {
@@ -48,7 +49,7 @@ pub fn channels(count: usize, kind: Kind) -> Vec<(Arc<Channel>, Appender)> {
     let budget = Arc::new(Budget::new(1 << 30));
     let channel = |id: usize| {
         let (appender, log) = log(kind, budget.clone());
-        (Arc::new(Channel::new(id as u32, &format!("s{id}usdt@trade"), kind, log, 1)), appender)
+        (Arc::new(Channel::new(id as u32, &format!("s{id}usdt@trade"), kind, Dialect::Stream, log, 1)), appender)
     };
     (0..count).map(channel).collect()
 }

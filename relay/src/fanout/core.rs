@@ -8,15 +8,16 @@ use std::io::IoSlice;
 use bytes::Bytes;
 use hashbrown_map::NameMap;
 
-use super::batch::Batch;
-use super::channel::Channel;
+use super::batch::{Batch, Composed};
+use super::channel::{Channel, Style};
+use super::heads::{Heads, NO_HEAD};
 use super::log::{Cursor, Seq};
 use super::session::{BEHIND, BLOCKED, COMBINED, ENDING, NOTICES, QUEUED, Session};
 use super::slab::{Slab, Slot};
 use super::stats::Stats;
 use super::turn::Spare;
 use crate::sync::Arc;
-use crate::wire::stream::notice::{Notice, StreamState};
+use crate::wire::notice::{Notice, StreamState};
 use crate::wire::ws::encode::{self, Opcode};
 
 mod hashbrown_map {
@@ -68,6 +69,7 @@ pub struct Fanout<C> {
     pub(super) now_ms: u64,
     pub(super) calendar_ms: u64,
     pub(super) scratch: super::serve::Scratch,
+    pub(super) composed: Composed,
     pub(super) pieces: Vec<super::turn::Piece>,
     pub(super) touched: Vec<Slot>,
     pub stats: Stats,
@@ -80,6 +82,10 @@ pub(super) struct Local {
     pub tail: Cursor,
     pub subscribers: Vec<Subscriber>,
     pub combined_count: u32,
+    /// What subscriptions put before each message, where they do.
+    pub heads: Heads,
+    /// Subscribers of keyed frames that have had none yet: they get the newest of each.
+    pub fresh: Vec<Slot>,
     pub batch: Option<Box<Batch>>,
     /// The next subscriber to visit, and how many visits the pass still owes.
     pub next: usize,
@@ -92,13 +98,33 @@ pub(super) struct Local {
 
 pub(super) struct Subscriber {
     pub slot: Slot,
+    pub head: u32,
     pub position: Seq,
 }
 
 /// A session on its way to another shard.
 pub struct Portable<C> {
     pub session: Session<C>,
-    pub positions: Vec<(Arc<Channel>, Seq)>,
+    pub held: Vec<Carried>,
+}
+
+/// A subscription on its way.
+pub struct Carried {
+    pub channel: Arc<Channel>,
+    pub position: Seq,
+    /// What it puts before each message; empty where there is none.
+    pub head: Box<[u8]>,
+}
+
+impl Local {
+    /// Whether combined clients get its frames in a wrapper.
+    pub fn wraps(&self) -> bool {
+        self.channel.style == Style::Payload
+    }
+
+    pub fn head(&self, number: u32) -> &[u8] {
+        if number == NO_HEAD { &[] } else { self.heads.get(number) }
+    }
 }
 
 impl<C> Fanout<C> {
@@ -119,6 +145,7 @@ impl<C> Fanout<C> {
             now_ms: 0,
             calendar_ms: 0,
             scratch: super::serve::Scratch::default(),
+            composed: Composed::default(),
             pieces: Vec::new(),
             touched: Vec::new(),
             stats: Stats::default(),
@@ -318,13 +345,14 @@ impl<C> Fanout<C> {
             return;
         }
         let head = local.channel.log.head();
-        let name = local.channel.name.clone();
+        let channel = local.channel.clone();
+        let notice = Notice { state, ..channel.notice(self.calendar_ms, 0, head, head) };
+        let wraps = local.wraps();
         for slot in slots {
-            let combined = self.sessions.get(slot).is_some_and(|session| session.is(COMBINED));
+            let combined = wraps && self.sessions.get(slot).is_some_and(|session| session.is(COMBINED));
             let mut frame = Vec::new();
-            let notice = Notice { time_ms: self.calendar_ms, stream: &name, state, skipped: 0, from: head, to: head };
             let mut text = Vec::new();
-            notice.write(combined, &mut text);
+            notice.write(channel.dialect, combined, &mut text);
             encode::frame(Opcode::Text, &text, &mut frame);
             self.tell(slot, &frame);
         }

@@ -14,3 +14,10 @@ pub enum Kind {
     /// The same, and a message lists the rows of all keys that changed.
     Rows,
 }
+
+impl Kind {
+    /// Whether its frames carry a key.
+    pub const fn is_keyed(self) -> bool {
+        matches!(self, Kind::Keyed | Kind::Rows)
+    }
+}

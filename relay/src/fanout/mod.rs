@@ -8,13 +8,15 @@
 pub mod batch;
 pub mod channel;
 pub mod core;
+pub mod heads;
 pub mod kind;
 pub mod log;
+pub mod rows;
 mod serve;
 pub mod session;
 pub mod slab;
 pub mod stats;
-mod subscribe;
+pub mod subscribe;
 pub mod topics;
 mod turn;
 pub mod wake;

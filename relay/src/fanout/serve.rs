@@ -7,14 +7,15 @@ use std::io::IoSlice;
 
 use bytes::Bytes;
 
-use super::channel::Channel;
+use super::batch;
+use super::channel::{Channel, Style};
 use super::core::{Fanout, Local, Outlet, Wrote};
 use super::kind::Kind;
-use super::log::{Log, Seq};
+use super::log::{Cursor, Log, Seq};
+use super::rows::{self, Rows};
 use super::session::{BEHIND, BLOCKED, COMBINED, ENDING, Held, NOTICES, QUEUED};
 use super::slab::Slot;
 use crate::limits::SERVE_BYTES_MAX;
-use crate::wire::stream::notice::Notice;
 use crate::wire::stream::wrap;
 use crate::wire::ws::encode;
 
@@ -25,6 +26,7 @@ pub(super) struct Scratch {
     /// A notice, or a wrapper's prefix.
     text: Vec<u8>,
     helpings: Vec<Helping>,
+    rows: Rows,
 }
 
 /// One frame of the scratch, and what it means for its subscription once written.
@@ -35,10 +37,20 @@ struct Helping {
     position: Seq,
     /// A notice moves over what was skipped; it delivers nothing.
     notice: bool,
+    /// The form in which others may share the frame's bytes, if they may.
+    form: Option<bool>,
 }
 
 /// The subscriber lost events that it is owed.
 struct TooSlow;
+
+/// Whose frames of which channel.
+#[derive(Clone, Copy)]
+struct Order<'a> {
+    held: Held,
+    channel: &'a Channel,
+    wish: Wish,
+}
 
 /// How a session wants its frames.
 #[derive(Clone, Copy)]
@@ -156,7 +168,7 @@ impl<C> Fanout<C> {
     fn serve_composed<O: Outlet<Conn = C>>(&mut self, slot: Slot, outlet: &mut O) -> bool {
         let Fanout { sessions, locals, scratch, stats, now_ms, .. } = self;
         let session = sessions.get_mut(slot).expect("it is being served");
-        let combined = session.is(COMBINED);
+        let behind = session.is(BEHIND);
         stats.writes += 1;
         let wrote = outlet.write(slot, &mut session.conn, &[IoSlice::new(&scratch.bytes)]);
         let Wrote::Bytes(taken) = wrote else {
@@ -173,15 +185,21 @@ impl<C> Fanout<C> {
             let subscriber = &mut local.subscribers[helping.held.index as usize];
             let moved = helping.position - subscriber.position;
             let delivered = u64::from(!helping.notice);
-            stats.delivered += delivered;
-            stats.skipped += moved - delivered;
+            if local.channel.style.is_rows() {
+                stats.delivered += moved;
+            } else {
+                stats.delivered += delivered;
+                // Who has just subscribed missed nothing.
+                let skipped =
+                    if behind || !local.channel.kind.is_keyed() { &mut stats.skipped } else { &mut stats.replaced };
+                *skipped += moved - delivered;
+            }
             subscriber.position = helping.position;
             if helping.end > taken {
                 let frame = &scratch.bytes[begin..helping.end];
-                let frame = if helping.notice {
-                    Bytes::copy_from_slice(frame)
-                } else {
-                    local.share(helping.position - 1, combined, frame)
+                let frame = match helping.form {
+                    Some(combined) => local.share(helping.position - 1, combined, frame),
+                    None => Bytes::copy_from_slice(frame),
                 };
                 session.owed(*now_ms).rest = frame.slice(taken - begin..);
             }
@@ -240,33 +258,43 @@ impl Scratch {
         if position >= head {
             return Ok(false);
         }
+        let order = Order { held, channel, wish: Wish { combined: wish.combined && local.wraps(), ..wish } };
         let resume = wish.behind && channel.kind != Kind::Event;
+        let fresh = local.fresh.iter().position(|slot| *slot == local.subscribers[held.index as usize].slot);
+        let by_key = channel.kind.is_keyed() && (resume || fresh.is_some());
+        let number = local.subscribers[held.index as usize].head;
         match Log::cursor(&channel.log, position) {
-            Ok(cursor) if !resume => Ok(self.replay(held, channel, cursor, position, wish)),
-            Err(_) if !resume && local.will_pass(position, wish.combined) => Ok(false),
+            Ok(cursor) if by_key => Ok(self.newest_of_each(order, cursor, position)),
+            Ok(cursor) if !resume => Ok(self.replay(order, cursor, position, local.head(number))),
+            Err(_) if !resume && fresh.is_none() && local.will_pass(position, order.wish.combined) => Ok(false),
             Err(_) if channel.kind == Kind::Event => Err(TooSlow),
-            _ => self.resume(held, channel, position, wish).map(|()| false),
+            Err(_) if channel.kind.is_keyed() => Ok(self.newest_of_each(order, oldest(&channel.log), position)),
+            _ => self.resume(order, position, local.head(number)).map(|()| false),
         }
+        .inspect(|more| {
+            if let (Some(at), false) = (fresh, more) {
+                local.fresh.swap_remove(at);
+            }
+        })
     }
 
     /// Everything from the position on.
-    fn replay(
-        &mut self,
-        held: Held,
-        channel: &Channel,
-        mut cursor: super::log::Cursor,
-        mut position: Seq,
-        wish: Wish,
-    ) -> bool {
+    fn replay(&mut self, order: Order<'_>, mut cursor: Cursor, mut position: Seq, head: &[u8]) -> bool {
+        if let Style::Row { before, after } = order.channel.style {
+            self.list(order, cursor, before, after);
+            return false;
+        }
         while self.bytes.len() < SERVE_BYTES_MAX {
             let Some(record) = cursor.next() else { return false };
-            self.push(held, channel, &mut position, record.seq, record.payload, wish);
+            let payload = if order.channel.kind.is_keyed() { rows::split(record.payload).1 } else { record.payload };
+            self.push(order, &mut position, record.seq, payload, head);
         }
-        position < channel.log.head()
+        position < order.channel.log.head()
     }
 
     /// The newest frame, and before it the closed candles.
-    fn resume(&mut self, held: Held, channel: &Channel, mut position: Seq, wish: Wish) -> Result<(), TooSlow> {
+    fn resume(&mut self, order: Order<'_>, mut position: Seq, head: &[u8]) -> Result<(), TooSlow> {
+        let Order { channel, .. } = order;
         // The cursor keeps the newest frame from being trimmed while the candles before it are looked up.
         let mut newest = loop {
             if let Ok(cursor) = Log::cursor(&channel.log, channel.log.head() - 1) {
@@ -278,7 +306,7 @@ impl Scratch {
             let end = newest.position();
             let closed = channel.log.closed_since(from, &mut |seq, payload| {
                 if seq < end {
-                    self.push(held, channel, &mut position, seq, payload, wish);
+                    self.push(order, &mut position, seq, payload, head);
                 }
             });
             if closed.is_err() {
@@ -286,35 +314,76 @@ impl Scratch {
             }
         }
         if let Some(record) = newest.next() {
-            self.push(held, channel, &mut position, record.seq, record.payload, wish);
+            self.push(order, &mut position, record.seq, record.payload, head);
         }
         Ok(())
     }
 
-    fn push(&mut self, held: Held, channel: &Channel, position: &mut Seq, seq: Seq, payload: &[u8], wish: Wish) {
+    /// Of each key the newest frame, in the order of the log.
+    fn newest_of_each(&mut self, order: Order<'_>, cursor: Cursor, mut position: Seq) -> bool {
+        let Order { channel, .. } = order;
+        if let Style::Row { before, after } = channel.style {
+            self.list(order, cursor, before, after);
+            return false;
+        }
+        let mut payloads = cursor.clone();
+        let mut look = cursor;
+        let newest = rows::newest(&mut look, channel.log.head());
+        let mut newest = newest.iter().peekable();
+        while let Some(&&seq) = newest.peek() {
+            if self.bytes.len() >= SERVE_BYTES_MAX {
+                return true;
+            }
+            let Some(record) = payloads.next() else { break };
+            if record.seq == seq {
+                newest.next();
+                self.push(order, &mut position, seq, rows::split(record.payload).1, &[]);
+            }
+        }
+        false
+    }
+
+    /// All rows from the cursor on as one message.
+    fn list(&mut self, order: Order<'_>, mut cursor: Cursor, before: &[u8], after: &[u8]) {
+        self.rows.clear();
+        while let Some(record) = cursor.next() {
+            self.rows.push(record.payload);
+        }
+        self.rows.frame(before, after, &mut self.bytes);
+        self.help(order.held, cursor.position(), false, None);
+    }
+
+    fn push(&mut self, order: Order<'_>, position: &mut Seq, seq: Seq, payload: &[u8], head: &[u8]) {
+        let Order { held, channel, wish } = order;
         let skipped = seq - *position;
-        if skipped > 0 && wish.notices {
-            let notice = Notice {
-                time_ms: wish.calendar_ms,
-                stream: &channel.name,
-                state: channel.condition(),
-                skipped,
-                from: *position,
-                to: seq - 1,
-            };
+        if skipped > 0 && wish.notices && (wish.behind || !channel.kind.is_keyed()) {
+            let (from, to) = (*position, seq - 1);
             self.text.clear();
-            notice.write(wish.combined, &mut self.text);
+            channel.notice(wish.calendar_ms, skipped, from, to).write(channel.dialect, wish.combined, &mut self.text);
             encode::frame(encode::Opcode::Text, &self.text, &mut self.bytes);
-            self.helpings.push(Helping { held, end: self.bytes.len(), position: seq, notice: true });
+            self.help(held, seq, true, None);
         }
         if wish.combined {
             self.text.clear();
             wrap::prefix(&channel.name, &mut self.text);
             wrap::frame(&self.text, payload, &mut self.bytes);
         } else {
-            encode::frame(encode::Opcode::Text, payload, &mut self.bytes);
+            batch::frame(head, payload, &mut self.bytes);
         }
         *position = seq + 1;
-        self.helpings.push(Helping { held, end: self.bytes.len(), position: *position, notice: false });
+        self.help(held, seq + 1, false, head.is_empty().then_some(wish.combined));
+    }
+
+    fn help(&mut self, held: Held, position: Seq, notice: bool, form: Option<bool>) {
+        self.helpings.push(Helping { held, end: self.bytes.len(), position, notice, form });
+    }
+}
+
+/// A cursor at the oldest frame there is.
+fn oldest(log: &Log) -> Cursor {
+    loop {
+        if let Ok(cursor) = log.cursor(log.oldest()) {
+            return cursor;
+        }
     }
 }

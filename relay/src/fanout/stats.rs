@@ -8,6 +8,8 @@ pub struct Stats {
     pub written_bytes: u64,
     /// Frames that a slow client was spared because a newer one replaced them.
     pub skipped: u64,
+    /// Frames of a keyed channel that a new subscriber was spared because newer ones of their keys came.
+    pub replaced: u64,
     /// Frames that were waiting for a client when its subscription ended.
     pub abandoned: u64,
     pub subscribed: u64,

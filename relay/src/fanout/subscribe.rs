@@ -4,11 +4,22 @@
 //! with its position.
 
 use super::channel::Channel;
-use super::core::{Fanout, Local, Portable, Subscriber};
+use super::core::{Carried, Fanout, Local, Portable, Subscriber};
+use super::heads::{Heads, NO_HEAD};
 use super::log::Seq;
 use super::session::{BLOCKED, COMBINED, Held, QUEUED};
 use super::slab::Slot;
 use crate::sync::Arc;
+
+/// From which frame on a subscription gets its channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// As the kind of data has it.
+    Kind,
+    /// From the newest one that is there.
+    Newest,
+    At(Seq),
+}
 
 impl<C> Fanout<C> {
     /// The channel of that name, if this shard already has subscribers of it.
@@ -23,12 +34,21 @@ impl<C> Fanout<C> {
 
     /// Subscribes. A held name stays as it is; false then.
     pub fn subscribe(&mut self, slot: Slot, channel: &Arc<Channel>) -> bool {
+        self.subscribe_with(slot, channel, From::Kind, &[])
+    }
+
+    /// The same with the words that the client gets before each message.
+    pub fn subscribe_with(&mut self, slot: Slot, channel: &Arc<Channel>, from: From, head: &[u8]) -> bool {
         if self.sessions.get(slot).is_none() {
             return false;
         }
-        let position = self.enter(channel);
-        let position = position.unwrap_or_else(|| channel.log.subscribe_position());
-        self.attach(slot, channel.id, position)
+        let entered = self.enter(channel);
+        let position = match from {
+            From::Kind => entered.unwrap_or_else(|| channel.log.subscribe_position()),
+            From::Newest => channel.log.head().saturating_sub(1).max(channel.log.epoch_start()),
+            From::At(position) => position.min(channel.log.head()),
+        };
+        self.attach(slot, channel.id, position, head)
     }
 
     pub fn holds(&self, slot: Slot, name: &str) -> bool {
@@ -74,28 +94,29 @@ impl<C> Fanout<C> {
     /// Takes a session out, whole, to put it into another shard.
     pub fn depart(&mut self, slot: Slot) -> Option<Portable<C>> {
         let held = self.sessions.get(slot)?.held.clone();
-        let mut positions = Vec::with_capacity(held.len());
+        let mut carried = Vec::with_capacity(held.len());
         for held in &held {
             if let Some(local) = self.local(held.channel) {
-                positions.push((local.channel.clone(), local.subscribers[held.index as usize].position));
+                let Subscriber { position, head, .. } = local.subscribers[held.index as usize];
+                carried.push(Carried { channel: local.channel.clone(), position, head: local.head(head).into() });
             }
         }
         let before = self.stats.abandoned;
         self.drop_subscriptions(slot);
         self.stats.abandoned = before;
         let session = self.remove(slot)?;
-        Some(Portable { session, positions })
+        Some(Portable { session, held: carried })
     }
 
     /// Puts a session from another shard in. Its positions go on where they stood.
     pub fn arrive(&mut self, portable: Portable<C>) -> Slot {
-        let Portable { mut session, positions } = portable;
+        let Portable { mut session, held } = portable;
         session.held.clear();
         session.marks &= !(QUEUED | BLOCKED);
         let slot = self.sessions.insert(session);
-        for (channel, position) in positions {
+        for Carried { channel, position, head } in held {
             self.enter(&channel);
-            self.attach(slot, channel.id, position);
+            self.attach(slot, channel.id, position, &head);
         }
         self.enqueue(slot);
         slot
@@ -125,6 +146,8 @@ impl<C> Fanout<C> {
             tail,
             subscribers: Vec::new(),
             combined_count: 0,
+            heads: Heads::default(),
+            fresh: Vec::new(),
             batch: None,
             next: 0,
             left: 0,
@@ -137,7 +160,7 @@ impl<C> Fanout<C> {
         Some(position)
     }
 
-    fn attach(&mut self, slot: Slot, id: u32, position: Seq) -> bool {
+    fn attach(&mut self, slot: Slot, id: u32, position: Seq, head: &[u8]) -> bool {
         let Some(session) = self.sessions.get_mut(slot) else { return false };
         if session.held.iter().any(|held| held.channel == id) {
             return false;
@@ -145,10 +168,14 @@ impl<C> Fanout<C> {
         let local = self.locals[id as usize].as_deref_mut().expect("the channel has been entered");
         session.held.push(Held { channel: id, index: local.subscribers.len() as u32 });
         local.combined_count += u32::from(session.is(COMBINED));
-        local.subscribers.push(Subscriber { slot, position });
+        let head = if head.is_empty() { NO_HEAD } else { local.heads.add(head) };
+        local.subscribers.push(Subscriber { slot, head, position });
         // The pass counts visits: one more place in its round is one more visit, or somebody is left out.
         if local.left > 0 {
             local.left = local.subscribers.len();
+        }
+        if local.channel.kind.is_keyed() {
+            local.fresh.push(slot);
         }
         self.stats.subscribed += 1;
         // What it is owed from before the next batch is served to it alone.
@@ -162,6 +189,10 @@ impl<C> Fanout<C> {
         let Some(local) = self.locals[held.channel as usize].as_deref_mut() else { return };
         let removed = local.subscribers.swap_remove(held.index as usize);
         local.combined_count -= u32::from(combined);
+        local.fresh.retain(|slot| *slot != removed.slot);
+        if removed.head != NO_HEAD {
+            local.heads.remove(removed.head);
+        }
         self.stats.unsubscribed += 1;
         self.stats.abandoned += local.channel.log.head().saturating_sub(removed.position);
         // The pass visits by index: start it over, who is up to date costs nothing.

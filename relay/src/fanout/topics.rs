@@ -13,6 +13,7 @@ use super::channel::Channel;
 use super::kind::Kind;
 use super::log::{Appender, Budget, log};
 use crate::sync::Arc;
+use crate::wire::dialect::Dialect;
 use crate::wire::http::ip::IpKey;
 
 /// What an upstream can carry.
@@ -72,6 +73,7 @@ impl Refused {
 pub struct Wanted<'a> {
     pub name: &'a str,
     pub kind: Kind,
+    pub dialect: Dialect,
     /// Accepted and silent for ever, as the dialect demands of it.
     pub dead: bool,
     /// Who pays for an unproven name; `None` pays for nothing.
@@ -158,11 +160,12 @@ impl Topics {
 
     /// Keeps a name upstream whether or not anybody subscribes.
     pub fn keep(&self, name: &str, kind: Kind) -> Result<(), Refused> {
-        self.join(Wanted { name, kind, dead: false, client: None }, None).map(drop)
+        let wanted = Wanted { name, kind, dialect: Dialect::Stream, dead: false, client: None };
+        self.join(wanted, None).map(drop)
     }
 
     fn join(&self, wanted: Wanted<'_>, shard: Option<usize>) -> Result<Arc<Channel>, Refused> {
-        let Wanted { name, kind, dead, client } = wanted;
+        let Wanted { name, kind, dialect, dead, client } = wanted;
         let mut inner = self.lock();
         if let Some(&id) = inner.names.get(name) {
             return match shard {
@@ -182,7 +185,7 @@ impl Topics {
         let credit = inner.take_slot(name, upstream, client, self.bounds.unproven_per_client)?;
         let id = inner.free.pop().unwrap_or(inner.entries.len() as u32);
         let (appender, log) = log(kind, self.budget.clone());
-        let channel = Arc::new(Channel::new(id, name, kind, log, self.bounds.shards));
+        let channel = Arc::new(Channel::new(id, name, kind, dialect, log, self.bounds.shards));
         let entry = Entry {
             channel: channel.clone(),
             upstream,
@@ -376,6 +379,7 @@ mod tests {
         let wanted = Wanted {
             name,
             kind: Kind::Event,
+            dialect: Dialect::Stream,
             dead: false,
             client: Some(IpKey::from(std::net::IpAddr::from([10, 0, 0, client]))),
         };

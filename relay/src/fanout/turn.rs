@@ -4,8 +4,9 @@ use std::io::IoSlice;
 
 use smallvec::SmallVec;
 
-use super::batch::Batch;
+use super::batch::{Batch, Cut};
 use super::core::{Fanout, Local, Outlet, Subscriber, Wrote};
+use super::heads::NO_HEAD;
 use super::session::{BLOCKED, COMBINED, ENDING, NONE, QUEUED, Session};
 use super::slab::{Slab, Slot};
 use super::stats::Stats;
@@ -62,8 +63,9 @@ impl<C> Fanout<C> {
 
     /// One channel: its subscribers in order, from where the last pass stopped.
     fn pass<O: Outlet<Conn = C>>(&mut self, id: u32, outlet: &mut O, budget: &mut usize) {
-        let Fanout { locals, sessions, stats, now_ms, queue, .. } = self;
+        let Fanout { locals, sessions, stats, now_ms, queue, composed, .. } = self;
         let local = locals[id as usize].as_deref_mut().expect("an active channel exists");
+        let wraps = local.wraps();
         let Some(batch) = local.batch.as_deref_mut() else { return };
         let end = batch.end();
         let mut lost = Vec::new();
@@ -85,24 +87,38 @@ impl<C> Fanout<C> {
             if session.marks & APART != 0 {
                 continue;
             }
-            let combined = session.marks & COMBINED != 0;
+            let combined = wraps && session.marks & COMBINED != 0;
             let Some(stretch) = batch.from(subscriber.position, combined) else {
                 session.marks |= QUEUED;
                 queue.push(slot);
                 continue;
             };
-            let (first, len) = (stretch.first, stretch.bytes.len());
+            let first = stretch.first;
+            let mut bytes = stretch.bytes;
+            if subscriber.head != NO_HEAD {
+                composed.make(batch, subscriber.position, local.heads.get(subscriber.head), id, subscriber.head);
+                bytes = &composed.bytes;
+            }
             *budget -= 1;
             stats.writes += 1;
-            match outlet.write(slot, &mut session.conn, &[IoSlice::new(stretch.bytes)]) {
+            let len = bytes.len();
+            match outlet.write(slot, &mut session.conn, &[IoSlice::new(bytes)]) {
                 Wrote::Bytes(taken) if taken == len => {
-                    stats.delivered += end - subscriber.position;
+                    let moved = if subscriber.head == NO_HEAD { end - subscriber.position } else { composed.frames() };
+                    stats.delivered += moved;
                     stats.written_bytes += taken as u64;
-                    subscriber.position = end;
+                    subscriber.position += moved;
+                    if subscriber.position < end {
+                        session.marks |= QUEUED;
+                        queue.push(slot);
+                    }
                 }
                 Wrote::Bytes(taken) => {
-                    let (frames, rest) = batch.split(first, combined, taken);
-                    subscriber.position += settle(session, frames, rest, taken, stats, *now_ms);
+                    let cut = match subscriber.head {
+                        NO_HEAD => batch.split(first, combined, taken),
+                        _ => composed.split(taken),
+                    };
+                    subscriber.position += settle(session, cut, taken, stats, *now_ms);
                     stats.blocked += 1;
                     session.block(*now_ms, taken > 0);
                 }
@@ -113,6 +129,7 @@ impl<C> Fanout<C> {
                 outlet.first_write(fresh);
             }
         }
+        composed.forget();
         for slot in lost {
             self.lose(slot);
         }
@@ -164,6 +181,7 @@ impl<C> Fanout<C> {
             let local = locals[piece.channel as usize].as_deref().expect("an active channel exists");
             let batch = local.batch.as_deref().expect("an active channel has a batch");
             let position = local.subscribers[piece.subscriber as usize].position;
+            let combined = combined && local.wraps();
             let stretch = batch.from(position, combined).expect("it was looked at when it was gathered");
             total += stretch.bytes.len();
             parts.push(IoSlice::new(stretch.bytes));
@@ -181,6 +199,7 @@ impl<C> Fanout<C> {
         let mut left = taken;
         for piece in chain {
             let local = locals[piece.channel as usize].as_deref_mut().expect("an active channel exists");
+            let combined = combined && local.wraps();
             let batch = local.batch.as_deref_mut().expect("an active channel has a batch");
             let subscriber = &mut local.subscribers[piece.subscriber as usize];
             let stretch = batch.from(subscriber.position, combined).expect("nothing changed since");
@@ -192,8 +211,8 @@ impl<C> Fanout<C> {
                 subscriber.position = batch.end();
             } else {
                 if left > 0 {
-                    let (frames, rest) = batch.split(first, combined, left);
-                    subscriber.position += settle(session, frames, rest, left, stats, *now_ms);
+                    let cut = batch.split(first, combined, left);
+                    subscriber.position += settle(session, cut, left, stats, *now_ms);
                 }
                 left = 0;
             }
@@ -234,7 +253,8 @@ impl Local {
         if self.batch.is_none() {
             let mut batch = spare.pop().unwrap_or_default();
             let combined = self.combined_count as usize;
-            batch.begin(self.tail.position(), &self.channel.name, combined < self.subscribers.len(), combined > 0);
+            let raw = !self.wraps() || combined < self.subscribers.len();
+            batch.begin(self.tail.position(), &self.channel, raw, self.wraps() && combined > 0);
             self.batch = Some(batch);
         }
         let batch = self.batch.as_deref_mut().expect("it was just made");
@@ -281,6 +301,7 @@ fn gather_channel<C>(
     pieces: &mut Vec<Piece>,
     touched: &mut Vec<Slot>,
 ) -> usize {
+    let wraps = local.wraps();
     let Some(batch) = local.batch.as_deref() else { return 0 };
     let end = batch.end();
     let mut noted = 0;
@@ -297,7 +318,9 @@ fn gather_channel<C>(
         if session.marks & APART != 0 {
             continue;
         }
-        if batch.from(subscriber.position, session.marks & COMBINED != 0).is_none() {
+        // Who has words of its own in its messages gets all its channels composed at once, by itself.
+        let alone = subscriber.head != NO_HEAD;
+        if alone || batch.from(subscriber.position, wraps && session.marks & COMBINED != 0).is_none() {
             session.marks |= QUEUED;
             queue.push(slot);
             continue;
@@ -316,21 +339,13 @@ fn gather_channel<C>(
     noted
 }
 
-/// Books a write that ended early: whole frames, and the rest of one that was begun. Returns how far to move on.
-fn settle<C>(
-    session: &mut Session<C>,
-    frames: u64,
-    rest: Option<bytes::Bytes>,
-    taken: usize,
-    stats: &mut Stats,
-    now_ms: u64,
-) -> u64 {
+/// Books a write that ended early. Returns how far to move on: a frame that was begun will be finished before
+/// anything else, so it counts as delivered.
+fn settle<C>(session: &mut Session<C>, cut: Cut, taken: usize, stats: &mut Stats, now_ms: u64) -> u64 {
     stats.written_bytes += taken as u64;
-    // A frame that was begun will be finished before anything else: it counts as delivered.
-    let begun = u64::from(rest.is_some());
-    stats.delivered += frames + begun;
-    if let Some(rest) = rest {
+    stats.delivered += cut.moved;
+    if let Some(rest) = cut.rest {
         session.owed(now_ms).rest = rest;
     }
-    frames + begun
+    cut.moved
 }

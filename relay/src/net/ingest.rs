@@ -11,7 +11,7 @@ use crate::fanout::kind::Kind;
 use crate::fanout::log::Appender;
 use crate::fanout::topics::Demand;
 use crate::metrics::{Stages, UpstreamCounters};
-use crate::wire::stream::notice::StreamState;
+use crate::wire::notice::StreamState;
 use crate::wire::stream::upstream::is_closed_kline;
 
 /// The channels of one upstream, and their only writer.

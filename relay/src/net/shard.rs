@@ -20,7 +20,7 @@ use super::clock::{TICK_MS, Tick};
 use super::conn::{Conn, Dialect, Edge, INTEREST, Stage, key, slot_of};
 use super::shared::{Mail, Shared};
 use crate::fanout::channel::Channel;
-use crate::fanout::core::Fanout;
+use crate::fanout::core::{Carried, Fanout};
 use crate::fanout::slab::Slot;
 use crate::fanout::topics::Wanted;
 use crate::limits::{
@@ -320,7 +320,7 @@ impl Shard {
     }
 
     fn arrive(&mut self, mut portable: crate::fanout::core::Portable<Conn>) {
-        for (channel, position) in &mut portable.positions {
+        for Carried { channel, position, .. } in &mut portable.held {
             // While it was on its way, the last subscriber here may have left and the channel ended with it.
             if let Some(current) = self.hold(channel, self.id)
                 && !Arc::ptr_eq(&current, channel)
@@ -348,8 +348,8 @@ impl Shard {
         }
         if let Some(portable) = self.fanout.depart(slot) {
             // Before this shard lets go of the channels, or they would end in between.
-            for (channel, _) in &portable.positions {
-                self.hold(channel, to);
+            for held in &portable.held {
+                self.hold(&held.channel, to);
             }
             self.shared.metrics.shards[self.id].counters.moved.one();
             self.shared.shards[to].send(Mail::Move(Box::new(portable)));
@@ -359,8 +359,9 @@ impl Shard {
 
     /// Has the table know that a shard subscribes to the channel of a connection that moves there.
     fn hold(&self, channel: &Channel, shard: usize) -> Option<Arc<Channel>> {
-        let name = Name::parse(&channel.name, self.shared.config.profile).ok()?;
-        let wanted = Wanted { name: name.text(), kind: name.kind(), dead: name.is_dead(), client: None };
+        let Channel { name, kind, dialect, .. } = channel;
+        let dead = Name::parse(name, self.shared.config.profile).is_ok_and(|name| name.is_dead());
+        let wanted = Wanted { name, kind: *kind, dialect: *dialect, dead, client: None };
         self.shared.topics.subscribe(wanted, shard).ok()
     }
 

@@ -9,6 +9,7 @@ use crate::fanout::slab::Slot;
 use crate::fanout::topics::{Refused, Wanted};
 use crate::limits::SUBSCRIPTIONS_HARD_MAX;
 use crate::wire::close::CloseReason;
+use crate::wire::dialect::Dialect;
 use crate::wire::stream::command::{self, Command, Id, Reject};
 use crate::wire::stream::name::Name;
 use crate::wire::stream::reply;
@@ -133,7 +134,8 @@ impl Shard {
                 channels.push(channel.clone());
                 continue;
             }
-            let wanted = Wanted { name: name.text(), kind: name.kind(), dead: name.is_dead(), client };
+            let (kind, dead) = (name.kind(), name.is_dead());
+            let wanted = Wanted { name: name.text(), kind, dialect: Dialect::Stream, dead, client };
             match self.shared.topics.subscribe(wanted, self.id) {
                 Ok(channel) => channels.push(channel),
                 Err(why) => {

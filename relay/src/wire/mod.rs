@@ -5,7 +5,9 @@
 //! Nothing here knows a socket or a clock: bytes come in, values go out.
 
 pub mod close;
+pub mod dialect;
 pub mod http;
 pub mod json;
+pub mod notice;
 pub mod stream;
 pub mod ws;

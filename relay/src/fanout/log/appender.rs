@@ -4,9 +4,14 @@
 //!
 //! - if nobody watches: always, as long as the newest frame stays;
 //! - state and klines: if what stays is the newest frame and `STATE_FRAMES_KEPT` before it;
+//! - keyed frames: if besides that every key's newest frame stays;
 //! - events: if what stays is `EVENT_FRAMES_KEPT` frames, and either all its frames are older than the horizon or the
 //!   log is above `EVENT_BYTES_KEPT`. So the count wins over the bytes, and the bytes win over the horizon: a log is
 //!   above `EVENT_BYTES_KEPT` only if dropping its oldest segment would leave fewer frames than the count.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
 
 use super::{
     Log, Seq,
@@ -34,6 +39,8 @@ pub struct Appender {
     bytes: usize,
     is_unwatched: bool,
     closed: Option<Box<ClosedAppender>>,
+    /// Where the newest frame of each key is.
+    keys: Option<Box<HashMap<u32, Seq, RandomState>>>,
 }
 
 struct ClosedAppender {
@@ -44,7 +51,7 @@ struct ClosedAppender {
 
 impl Appender {
     pub(super) fn new(log: Arc<Log>, tail: SegmentWriter) -> Self {
-        Self { log, bytes: tail.segment().heap_bytes(), tail, is_unwatched: false, closed: None }
+        Self { log, bytes: tail.segment().heap_bytes(), tail, is_unwatched: false, closed: None, keys: None }
     }
 
     pub fn log(&self) -> &Arc<Log> {
@@ -72,6 +79,14 @@ impl Appender {
         closed.appender.append_parts(&prefix.encode(), payload, stamp_ns);
         closed.end = seq + 1;
         self.append(payload, stamp_ns)
+    }
+
+    /// Appends a frame that replaces the one of the same key.
+    pub fn append_keyed(&mut self, key: u32, payload: &[u8], stamp_ns: u64) -> Seq {
+        debug_assert!(self.log.kind.is_keyed(), "readers of other kinds know no key");
+        let seq = self.append_parts(&key.to_le_bytes(), payload, stamp_ns);
+        self.keys.get_or_insert_default().insert(key, seq);
+        seq
     }
 
     /// Whether this is the newest payload.
@@ -125,8 +140,8 @@ impl Appender {
             return record;
         }
         let max = match self.log.kind {
-            Kind::State | Kind::Kline => STATE_SEGMENT_BYTES_MAX,
-            Kind::Event | Kind::Keyed | Kind::Rows => EVENT_SEGMENT_BYTES_MAX,
+            Kind::State | Kind::Kline | Kind::Keyed | Kind::Rows => STATE_SEGMENT_BYTES_MAX,
+            Kind::Event => EVENT_SEGMENT_BYTES_MAX,
         };
         (self.tail.capacity() * 2).min(max).max(record)
     }
@@ -144,6 +159,10 @@ impl Appender {
     /// Replaces the log by its newest frame, in a segment of just its size. The two overlap by that frame, so
     /// readers that come from before skip it.
     fn shrink(&mut self) {
+        if self.log.kind.is_keyed() {
+            // The newest frame of each key is what it keeps anyway.
+            return;
+        }
         let Some(newest) = self.tail.segment().newest() else {
             return;
         };
@@ -163,7 +182,7 @@ impl Appender {
         let mut is_moved = false;
         while let Some(next) = oldest.next.get() {
             let frames_left = self.tail.end_seq() - next.base_seq;
-            if !self.is_droppable(&oldest, frames_left, now_ns) {
+            if !self.is_droppable(&oldest, next.base_seq, frames_left, now_ns) {
                 break;
             }
             self.bytes -= oldest.heap_bytes();
@@ -171,20 +190,29 @@ impl Appender {
             is_moved = true;
         }
         if is_moved {
+            let begin = oldest.base_seq;
+            if let Some(keys) = &mut self.keys {
+                keys.retain(|_, seq| *seq >= begin);
+            }
             self.log.oldest.store(oldest);
         }
     }
 
-    fn is_droppable(&self, oldest: &Segment, frames_left: u64, now_ns: u64) -> bool {
+    fn is_droppable(&self, oldest: &Segment, begin: Seq, frames_left: u64, now_ns: u64) -> bool {
         let Some(last) = oldest.newest() else {
             return true;
         };
-        if self.is_unwatched {
+        if self.is_unwatched && !self.log.kind.is_keyed() {
             return true;
         }
         match self.log.kind {
             Kind::State | Kind::Kline => frames_left > STATE_FRAMES_KEPT,
-            Kind::Event | Kind::Keyed | Kind::Rows => {
+            // A key that is never said again stays until the log is as big as any may be.
+            Kind::Keyed | Kind::Rows => {
+                let replaced = self.keys.iter().flat_map(|keys| keys.values()).all(|seq| *seq >= begin);
+                frames_left > STATE_FRAMES_KEPT && (replaced || self.bytes > EVENT_BYTES_KEPT)
+            }
+            Kind::Event => {
                 let age_ns = now_ns.saturating_sub(last.stamp_ns);
                 let is_old = age_ns > self.log.budget.horizon_ms() * 1_000_000;
                 frames_left >= EVENT_FRAMES_KEPT && (is_old || self.bytes > EVENT_BYTES_KEPT)

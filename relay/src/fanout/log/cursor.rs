@@ -8,6 +8,7 @@ use crate::sync::Arc;
 
 /// Stands at a position and reads on from there. Once given it misses nothing: it holds its segment, and with it
 /// those that follow. So it lives for a turn, or with a shard that reads on soon; who waits keeps a position.
+#[derive(Clone)]
 pub struct Cursor {
     reader: SegmentReader,
     position: Seq,

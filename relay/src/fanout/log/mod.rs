@@ -116,12 +116,14 @@ impl Log {
     }
 
     /// Where a new subscriber stands: one frame before the head, so that the last value and the first live frame
-    /// cannot race; at the head if there is no such frame in this epoch, and for events.
+    /// cannot race; at the head if there is no such frame in this epoch, and for events. Where frames have keys, the
+    /// newest of each is for it.
     pub fn subscribe_position(&self) -> Seq {
         let head = self.head();
         let position = match self.kind {
             Kind::State | Kind::Kline => head.saturating_sub(1),
-            Kind::Event | Kind::Keyed | Kind::Rows => head,
+            Kind::Event => head,
+            Kind::Keyed | Kind::Rows => self.oldest(),
         };
         // The epoch may have ended after frames that came since the head was loaded.
         position.max(self.epoch_start())

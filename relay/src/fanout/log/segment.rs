@@ -40,6 +40,7 @@ pub(super) struct SegmentWriter {
 }
 
 /// A place between two records of a segment, or at its end.
+#[derive(Clone)]
 pub(super) struct SegmentReader {
     segment: Arc<Segment>,
     offset: u32,

@@ -50,7 +50,7 @@ impl World {
         }
         for place in &self.places {
             if let Place::Moving(portable) = place {
-                waiting += portable.positions.iter().map(|(channel, at)| channel.log.head() - at).sum::<u64>();
+                waiting += portable.held.iter().map(|held| held.channel.log.head() - held.position).sum::<u64>();
             }
         }
         let sum = |count: fn(&crate::fanout::stats::Stats) -> u64| -> u64 {

@@ -3,7 +3,7 @@
 use super::world::{Place, UNLIMITED, World};
 use crate::fanout::kind::Kind;
 use crate::limits::LANE_BYTES_MAX;
-use crate::wire::stream::notice::StreamState;
+use crate::wire::notice::StreamState;
 
 /// Wherever a frame was cut, its rest comes first, in the form it was begun in, whatever happened since.
 #[test]

@@ -8,6 +8,7 @@
 
 mod checks;
 mod clients;
+mod dialects;
 mod parse;
 mod world;
 

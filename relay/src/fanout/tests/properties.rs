@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::world::{Place, UNLIMITED, World};
 use crate::fanout::kind::Kind;
-use crate::wire::stream::notice::StreamState;
+use crate::wire::notice::StreamState;
 
 /// Numbers that name a client or a channel are taken modulo how many there are.
 #[derive(Clone, Debug)]

@@ -8,7 +8,8 @@ use crate::fanout::kind::Kind;
 use crate::fanout::log::{Appender, Budget, Seq, log};
 use crate::fanout::slab::Slot;
 use crate::sync::Arc;
-use crate::wire::stream::notice::StreamState;
+use crate::wire::dialect::Dialect;
+use crate::wire::notice::StreamState;
 
 const SHARDS: usize = 2;
 pub(super) const UNLIMITED: usize = usize::MAX;
@@ -46,7 +47,7 @@ impl World {
         let feeds = kinds.iter().enumerate().map(|(id, &kind)| {
             let name = format!("c{id}@{kind:?}");
             let (appender, log) = log(kind, budget.clone());
-            let channel = Arc::new(Channel::new(id as u32, &name, kind, log.clone(), SHARDS));
+            let channel = Arc::new(Channel::new(id as u32, &name, kind, Dialect::Stream, log.clone(), SHARDS));
             clients.channels.push(Published { name, kind, log, frames: Vec::new(), closed: Vec::new() });
             Feed { channel, appender, heard: [None; SHARDS] }
         });

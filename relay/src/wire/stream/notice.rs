@@ -4,49 +4,18 @@ use std::io::Write;
 
 use super::wrap;
 use crate::wire::json;
+use crate::wire::notice::Notice;
 
-/// How a stream fares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StreamState {
-    Live,
-    Recovering,
-    Stale,
-}
-
-impl StreamState {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Recovering => "recovering",
-            Self::Stale => "stale",
-        }
-    }
-}
-
-/// Sent ahead of the next frame to those who asked with `?notices=1`: what they missed of a stream, and how it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Notice<'a> {
-    pub time_ms: u64,
-    pub stream: &'a str,
-    pub state: StreamState,
-    /// Frames that were skipped, and the seqs of the first and the last of them.
-    pub skipped: u64,
-    pub from: u64,
-    pub to: u64,
-}
-
-impl Notice<'_> {
-    /// Appends the notice. It names its stream itself, so that raw clients can tell; combined ones get it in the
-    /// wrapper of that stream.
-    pub fn write(&self, combined: bool, out: &mut Vec<u8>) {
-        wrapped(combined.then_some(self.stream), out, |out| {
-            append(out, format_args!("{{\"e\":\"relayNotice\",\"E\":{},\"stream\":", self.time_ms));
-            json::write_string(self.stream, out);
-            let Self { skipped, from, to, .. } = self;
-            let state = self.state.name();
-            append(out, format_args!(",\"state\":\"{state}\",\"skipped\":{skipped},\"from\":{from},\"to\":{to}}}"));
-        });
-    }
+/// Appends a notice. It names its stream itself, so that raw clients can tell; combined ones get it in the wrapper of
+/// that stream.
+pub fn notice(notice: &Notice<'_>, combined: bool, out: &mut Vec<u8>) {
+    let Notice { time_ms, channel, state, skipped, from, to } = *notice;
+    wrapped(combined.then_some(channel), out, |out| {
+        append(out, format_args!("{{\"e\":\"relayNotice\",\"E\":{time_ms},\"stream\":"));
+        json::write_string(channel, out);
+        let state = state.name();
+        append(out, format_args!(",\"state\":\"{state}\",\"skipped\":{skipped},\"from\":{from},\"to\":{to}}}"));
+    });
 }
 
 /// Appends the word that the server is about to stop: reconnect now, whatever you subscribed to.
@@ -74,6 +43,7 @@ fn append(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::notice::StreamState;
 
     fn check(write: impl FnOnce(&mut Vec<u8>), expected: &str) {
         let mut out = Vec::new();
@@ -83,11 +53,11 @@ mod tests {
 
     #[test]
     fn notices_read_as_documented() {
-        let stream = "btcusdt@trade";
-        let notice = Notice { time_ms: 9, stream, state: StreamState::Live, skipped: 3, from: 4, to: 6 };
+        let channel = "btcusdt@trade";
+        let missed = Notice { time_ms: 9, channel, state: StreamState::Live, skipped: 3, from: 4, to: 6 };
         let raw = r#"{"e":"relayNotice","E":9,"stream":"btcusdt@trade","state":"live","skipped":3,"from":4,"to":6}"#;
-        check(|out| notice.write(false, out), raw);
-        check(|out| notice.write(true, out), &format!(r#"{{"stream":"btcusdt@trade","data":{raw}}}"#));
+        check(|out| notice(&missed, false, out), raw);
+        check(|out| notice(&missed, true, out), &format!(r#"{{"stream":"btcusdt@trade","data":{raw}}}"#));
     }
 
     #[test]

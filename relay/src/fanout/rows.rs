@@ -1,0 +1,92 @@
+//! Records with a key: of each key the newest counts.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use super::log::{Cursor, Seq};
+use crate::wire::ws::encode;
+
+/// The key and the payload of a keyed record.
+pub fn split(record: &[u8]) -> (u32, &[u8]) {
+    let (key, payload) = record.split_at(4);
+    (u32::from_le_bytes(key.try_into().expect("it was split there")), payload)
+}
+
+/// The seqs of the newest record of each key, from the cursor's position up to `head`, in order.
+pub fn newest(cursor: &mut Cursor, head: Seq) -> Vec<Seq> {
+    let mut by_key: HashMap<u32, Seq, RandomState> = HashMap::default();
+    while cursor.position() < head
+        && let Some(record) = cursor.next()
+    {
+        by_key.insert(split(record.payload).0, record.seq);
+    }
+    let mut seqs: Vec<Seq> = by_key.into_values().collect();
+    seqs.sort_unstable();
+    seqs
+}
+
+/// Rows that become one message; a newer row takes the place of the one with its key.
+#[derive(Default)]
+pub struct Rows {
+    bytes: Vec<u8>,
+    /// Where each row stands, in the order of the newest.
+    places: Vec<(u32, usize, usize)>,
+}
+
+impl Rows {
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.places.clear();
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    pub fn push(&mut self, record: &[u8]) {
+        let (key, row) = split(record);
+        let begin = self.bytes.len();
+        self.bytes.extend_from_slice(row);
+        self.places.retain(|(other, ..)| *other != key);
+        self.places.push((key, begin, self.bytes.len()));
+    }
+
+    /// Appends the message as a frame.
+    pub fn frame(&self, before: &[u8], after: &[u8], out: &mut Vec<u8>) {
+        let rows: usize = self.places.iter().map(|(_, begin, end)| end - begin + 1).sum();
+        let mut header = [0; encode::HEADER_BYTES_MAX];
+        let text = before.len() + rows.saturating_sub(1) + after.len();
+        let len = encode::header(encode::Opcode::Text, text, &mut header);
+        out.extend_from_slice(&header[..len]);
+        out.extend_from_slice(before);
+        for (at, &(_, begin, end)) in self.places.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(&self.bytes[begin..end]);
+        }
+        out.extend_from_slice(after);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_row_of_each_key_is_listed() {
+        let mut rows = Rows::default();
+        for record in [b"\x01\0\0\0a1", b"\x02\0\0\0b1", b"\x01\0\0\0a2", b"\x03\0\0\0c1"] {
+            rows.push(record);
+        }
+        let mut out = Vec::new();
+        rows.frame(b"[", b"]", &mut out);
+        assert_eq!(&out[..2], &[0x81, 10]);
+        assert_eq!(&out[2..], b"[b1,a2,c1]");
+    }
+}

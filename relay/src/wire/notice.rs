@@ -1,0 +1,45 @@
+//! What the relay itself tells clients about a channel: what they missed, and how its data stands.
+
+use super::dialect::Dialect;
+use super::stream::notice as stream;
+
+/// How a stream fares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamState {
+    Live,
+    Recovering,
+    Stale,
+}
+
+impl StreamState {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Recovering => "recovering",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+/// Sent ahead of the next frame to those who asked with `?notices=1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Notice<'a> {
+    pub time_ms: u64,
+    /// The channel's name.
+    pub channel: &'a str,
+    pub state: StreamState,
+    /// Frames that were skipped, and the seqs of the first and the last of them.
+    pub skipped: u64,
+    pub from: u64,
+    pub to: u64,
+}
+
+impl Notice<'_> {
+    /// Appends it as the dialect has it.
+    pub fn write(&self, dialect: Dialect, combined: bool, out: &mut Vec<u8>) {
+        match dialect {
+            Dialect::Stream => stream::notice(self, combined, out),
+            Dialect::Hub | Dialect::Deriv | Dialect::SocketIo => stream::notice(self, false, out),
+        }
+    }
+}
