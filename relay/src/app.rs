@@ -21,16 +21,23 @@ use crate::config::{Config, Source, Upstream};
 use crate::fanout::log::Budget;
 use crate::fanout::topics::{Bounds, Capacity, Demand, Routed, Topics};
 use crate::limits::DESCRIPTORS_KEPT;
+use crate::market::Market;
+use crate::market::catalog::Catalog;
+use crate::market::topic::Topic;
 use crate::metrics::Metrics;
 use crate::net::accept::listeners;
 use crate::net::admission::Admission;
 use crate::net::clock::Clock;
 use crate::net::ingest::Ingest;
+use crate::net::market::{self, Desk, Told};
 use crate::net::shard::Shard;
-use crate::net::shared::{Post, Shared};
+use crate::net::shared::{Bell, Post, Shared};
 use crate::net::{admin, feed, sim, upstream};
 use crate::venue::sim::{Fields, Sim};
 use crate::wire::stream::name::Name;
+
+/// What metrics call the market, which publishes as an upstream does.
+const MARKET: &str = "market";
 
 /// A relay that listens.
 pub struct App {
@@ -38,6 +45,7 @@ pub struct App {
     listeners: Vec<TcpListener>,
     admin: Option<TcpListener>,
     upstreams: Vec<Start>,
+    market: UnboundedReceiver<Told>,
     runtime: Runtime,
     signals: Signals,
 }
@@ -77,22 +85,28 @@ impl App {
             let feed = upstream::settings(&config, upstream).with_context(|| format!("upstream {}", upstream.name))?;
             upstreams.push(Start { feed, demand });
         }
+        let (desk, market) = unbounded_channel();
+        let catalog = Arc::new(catalog(&config));
+        let names = config.upstreams.iter().map(|upstream| upstream.name.clone());
+        let names = names.chain([MARKET.to_owned()]);
         let limits = &config.limits;
         let shared = Shared {
             clock: Clock::new(),
-            topics: topics(&config, senders),
+            topics: topics(&config, catalog.clone(), senders, desk.clone()),
             admission: Admission::new(
                 connections_max,
                 limits.connections_per_ip.unwrap_or(0) as usize,
                 limits.exempt_loopback,
             ),
-            metrics: Metrics::new(config.shards, config.upstreams.iter().map(|upstream| upstream.name.clone())),
-            shards: (0..config.shards).map(|_| Post::new()).collect(),
+            metrics: Metrics::new(config.shards, names),
+            bells: (0..=config.shards).map(|_| Bell::default()).collect(),
+            shards: (0..config.shards).map(|_| Post::default()).collect(),
+            desk: Desk::new(catalog, desk),
             draining: AtomicBool::new(false),
             config,
         };
         keep_always(&shared)?;
-        Ok(App { shared: Arc::new(shared), listeners, admin: admin.transpose()?, upstreams, runtime, signals })
+        Ok(App { shared: Arc::new(shared), listeners, admin: admin.transpose()?, upstreams, market, runtime, signals })
     }
 
     pub fn addresses(&self) -> anyhow::Result<Addresses> {
@@ -102,16 +116,19 @@ impl App {
 
     /// Runs until a signal says stop and everybody has been told.
     pub fn run(self) -> anyhow::Result<()> {
-        let App { shared, listeners, admin, upstreams, runtime, signals } = self;
+        let App { shared, listeners, admin, upstreams, market, runtime, signals } = self;
         let mut upstreams: Vec<_> = upstreams.into_iter().enumerate().collect();
+        let mut market = Some(market);
         let finished = Arc::new(AtomicUsize::new(0));
         let mut threads = Vec::new();
         let feeders = shared.config.upstream_threads;
         for thread in 0..feeders {
             let mine = take_share(&mut upstreams, thread, feeders);
+            let market = market.take();
             let (shared, finished) = (shared.clone(), finished.clone());
             let work = async move {
                 start_upstreams(&shared, mine);
+                start_market(&shared, market);
                 wait_for_shards(&shared, &finished).await;
                 Ok(())
             };
@@ -119,9 +136,11 @@ impl App {
         }
         for (id, listener) in listeners.into_iter().enumerate() {
             let mine = take_share(&mut upstreams, id, shared.config.shards);
+            let market = market.take();
             let (shared, finished) = (shared.clone(), finished.clone());
             let work = move || async move {
                 start_upstreams(&shared, mine);
+                start_market(&shared, market);
                 // A task beside the upstreams' tasks: what wakes it there is run next, without a look at the sockets.
                 let result = tokio::task::spawn_local(Shard::new(id, shared.clone(), listener)?.run()).await?;
                 finished.fetch_add(1, Relaxed);
@@ -155,9 +174,15 @@ fn raise_file_limit() -> usize {
     getrlimit(Resource::Nofile).current.map_or(1 << 20, |limit| limit as usize)
 }
 
-fn topics(config: &Config, senders: Vec<UnboundedSender<Demand>>) -> Topics {
+fn topics(
+    config: &Config,
+    catalog: Arc<Catalog>,
+    senders: Vec<UnboundedSender<Demand>>,
+    desk: UnboundedSender<Told>,
+) -> Topics {
     let bounds = Bounds {
-        shards: config.shards,
+        // The market listens as a shard does.
+        shards: config.shards + 1,
         topics_max: config.topics_max,
         unproven_per_client: config.limits.unproven_names_per_ip as usize,
     };
@@ -169,11 +194,15 @@ fn topics(config: &Config, senders: Vec<UnboundedSender<Demand>>) -> Topics {
             Capacity { slots, unproven: (slots * config.limits.unproven_percent as usize / 100).max(1) }
         }
     };
-    let capacities = config.upstreams.iter().map(capacity).collect();
+    let derived = Capacity { slots: config.topics_max, unproven: config.topics_max };
+    let capacities = config.upstreams.iter().map(capacity).chain([derived]).collect();
     let budget = Arc::new(Budget::new(config.log_bytes_max as usize));
     // The receivers live as long as the upstream's task; at the end of the process nobody needs to know.
-    let tell = move |upstream: usize, demand| drop(senders[upstream].send(demand));
-    Topics::new(bounds, budget, capacities, route(config), Box::new(tell))
+    let tell = move |upstream: usize, demand| match senders.get(upstream) {
+        Some(sender) => drop(sender.send(demand)),
+        None => drop(desk.send(Told::Demand(demand))),
+    };
+    Topics::new(bounds, budget, capacities, route(config, catalog), Box::new(tell))
 }
 
 /// Streams that are held without a client.
@@ -185,13 +214,17 @@ fn keep_always(shared: &Shared) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The first upstream whose patterns match carries a name. Symbols it is known not to have go nowhere.
-fn route(config: &Config) -> crate::fanout::topics::Route {
+/// The first upstream whose patterns match carries a name. Symbols it is known not to have go nowhere. The market
+/// comes after the upstreams and carries the derived topics.
+fn route(config: &Config, catalog: Arc<Catalog>) -> crate::fanout::topics::Route {
     let strict = config.strict;
     let upstreams = config.upstreams.clone();
     let sims: Vec<Option<Mutex<Sim>>> =
         upstreams.iter().map(|upstream| new_sim(&upstream.source, 0).map(Mutex::new)).collect();
     Box::new(move |name| {
+        if let Some(topic) = Topic::parse(name) {
+            return if catalog.knows(&topic) { Routed::To(upstreams.len()) } else { Routed::Refused };
+        }
         let Some(at) = upstreams.iter().position(|upstream| upstream.takes(name)) else { return Routed::Refused };
         let symbol = name.split('@').next().unwrap_or_default();
         let known = match (&sims[at], &upstreams[at].symbols) {
@@ -205,6 +238,11 @@ fn route(config: &Config) -> crate::fanout::topics::Route {
             (false, true) => Routed::Refused,
         }
     })
+}
+
+/// What the other dialects can be asked for.
+fn catalog(_config: &Config) -> Catalog {
+    Catalog::default()
 }
 
 fn new_sim(source: &Source, start_ms: u64) -> Option<Sim> {
@@ -225,6 +263,14 @@ fn start_upstreams(shared: &Arc<Shared>, upstreams: Vec<(usize, Start)>) {
             (None, Some(sim)) => drop(tokio::task::spawn_local(sim::run(sim, ingest, demand))),
             (None, None) => unreachable!("an upstream is a feed or the built-in venue"),
         }
+    }
+}
+
+fn start_market(shared: &Arc<Shared>, told: Option<UnboundedReceiver<Told>>) {
+    if let Some(told) = told {
+        let ingest = Ingest::new(shared.clone(), shared.config.upstreams.len());
+        let market = Market::new(shared.desk.catalog.clone());
+        drop(tokio::task::spawn_local(market::run(shared.clone(), market, ingest, told)));
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Limits {
     pub handshakes_per_ip: usize,
     pub head_timeout: Duration,
     pub keepalive: Duration,
+    /// Polls that wait and streams of events, in all.
+    pub http_streams: usize,
     pub write_timeout: Duration,
     pub close_timeout: Duration,
 }
@@ -63,6 +65,7 @@ pub(super) fn read(profile: Profile, given: Vec<Given>, problems: &mut Problems)
         handshakes_per_ip: section.value("handshakes_per_ip", 8, count(1..=4096)),
         head_timeout: section.value("head_timeout", 5 * SECOND, duration(100 * MS..=MINUTE)),
         keepalive: section.value("keepalive", 30 * SECOND, duration(SECOND..=HOUR)),
+        http_streams: section.value("http_streams", 4096, count(0..=1_000_000)),
         write_timeout: section.value("write_timeout", 30 * SECOND, duration(SECOND..=HOUR)),
         close_timeout: section.value("close_timeout", 2 * SECOND, duration(100 * MS..=MINUTE)),
     };

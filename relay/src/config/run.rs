@@ -23,7 +23,7 @@ pub struct Config {
     pub listen: SocketAddr,
     /// `None`: off.
     pub admin: Option<SocketAddr>,
-    /// 1 to 64.
+    /// 1 to 62.
     pub shards: usize,
     /// 0: the shards read upstreams themselves.
     pub upstream_threads: usize,
@@ -52,7 +52,7 @@ pub enum LogFormat {
     Json,
 }
 
-pub const SHARDS_MAX: usize = 64;
+pub const SHARDS_MAX: usize = 62;
 
 const LOG_FORMATS: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
 const LEVELS: [(&str, LevelFilter); 6] = [

@@ -174,7 +174,7 @@ const fn key(key: &'static str, default: &'static str, meaning: &'static str) ->
 const TOP: &[Setting] = &[
     key("listen", r#""127.0.0.1:8000""#, "Where clients connect"),
     key("admin", r#""127.0.0.1:8001""#, r#"Where health and metrics are served, or "off""#),
-    key("shards", "the number of cores", "Threads that serve clients, 1 to 64"),
+    key("shards", "the number of cores", "Threads that serve clients, 1 to 62"),
     key("upstream_threads", "0", "Threads that read upstreams; with 0 the shards do it themselves, which is quickest"),
     key("profile", r#""bitzoom""#, r#"The venue we behave like towards stream clients: "bitzoom" or "binance""#),
     key("strict", "false", "Refuse names with an unknown symbol; otherwise they are accepted and stay silent"),
@@ -204,6 +204,7 @@ const LIMITS: &[Setting] = &[
     key("handshakes", "64", "Handshakes at a time; the oldest idle one is dropped for a new one"),
     key("handshakes_per_ip", "8", "Handshakes of one address at a time"),
     key("head_timeout", r#""5s""#, "A request's head must be complete within this time"),
+    key("http_streams", "4096", "Answers that stay open (polls that wait, event streams) at once; each may take 16 KiB"),
     key("keepalive", r#""30s""#, "A plain HTTP connection is closed when idle for this long"),
     key("write_timeout", r#""30s""#, "A client that takes no byte for this long is closed"),
     key("close_timeout", r#""2s""#, "How long a close waits for the other side"),

@@ -15,7 +15,7 @@ use crate::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering::*, fence},
 };
 
-/// What `Interest` has room for: a bit for each shard.
+/// What `Interest` has room for: a bit for each shard, and two for those who read channels beside them.
 pub const SHARDS_MAX: u32 = u64::BITS;
 
 /// One per shard: the channels that have news for it, and whether it has been told to look.

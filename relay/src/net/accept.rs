@@ -10,14 +10,13 @@ use rustix::net::RecvFlags;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::clock::TICKS_PER_SECOND;
-use super::conn::{Conn, Dialect, INTEREST, Stage};
+use super::conn::{Conn, INTEREST, Speaks, Stage};
 use super::shard::{LISTENER, Shard};
 use crate::config::{Edge, Forwarded};
 use crate::fanout::slab::Slot;
-use crate::limits::{CLIENT_MESSAGE_BYTES_MAX, NOTSENT_BYTES_MAX, REFUSED_AT_ONCE_MAX, REQUEST_HEAD_BYTES_MAX};
+use crate::limits::{NOTSENT_BYTES_MAX, REFUSED_AT_ONCE_MAX, REQUEST_HEAD_BYTES_MAX};
 use crate::wire::http::ip::{IpKey, is_loopback};
 use crate::wire::http::proxy::{self, Proxy};
-use crate::wire::ws::decode::Decoder;
 
 /// Sockets accepted in a row before others get their share.
 const ACCEPTS_AT_ONCE: usize = 256;
@@ -116,22 +115,9 @@ impl Shard {
             }
         }
         tune(&fd);
-        let conn = Conn {
-            fd,
-            key: 0,
-            ticket,
-            decoder: Decoder::new(CLIENT_MESSAGE_BYTES_MAX),
-            rate: None,
-            stage: Stage::Head,
-            dialect: Dialect::Stream,
-            armed: false,
-            paused: false,
-            proxied: false,
-            refused,
-            since: self.tick,
-            heard: self.tick,
-            pinged: self.tick,
-        };
+        let mut conn = Conn::new(fd, ticket, Speaks::Undecided, 0, self.tick);
+        conn.stage = Stage::Head;
+        conn.refused = refused;
         let slot = self.fanout.open(conn, false, false);
         // The set tells at once if the request is there already.
         self.watch(slot, INTEREST);
@@ -141,18 +127,19 @@ impl Shard {
     pub(super) fn peek(&mut self, slot: Slot, ended: bool) {
         let Some(session) = self.fanout.session_mut(slot) else { return };
         let conn = &mut session.conn;
-        let bytes = match rustix::net::recv(&conn.fd, &mut self.buffer[..REQUEST_HEAD_BYTES_MAX], RecvFlags::PEEK) {
+        let Some(fd) = &conn.fd else { return };
+        let bytes = match rustix::net::recv(fd, &mut self.buffer[..REQUEST_HEAD_BYTES_MAX], RecvFlags::PEEK) {
             Ok((bytes, _)) => bytes,
             Err(Errno::AGAIN | Errno::INTR) => return,
             Err(_) => return self.remove_lost(slot),
         };
         let mut head = &self.buffer[..bytes];
         let mut is_long = bytes == REQUEST_HEAD_BYTES_MAX;
-        if !conn.proxied && comes_by_proxy(&self.shared.config.edge, &conn.fd) {
+        if !conn.proxied && comes_by_proxy(&self.shared.config.edge, fd) {
             match proxy::parse(head) {
                 Proxy::NeedMore if !is_long && !ended => return,
                 Proxy::Header { len, source } => {
-                    if rustix::net::recv(&conn.fd, &mut vec![0; len][..], RecvFlags::empty()).is_err() {
+                    if rustix::net::recv(fd, &mut vec![0; len][..], RecvFlags::empty()).is_err() {
                         return self.remove_lost(slot);
                     }
                     conn.proxied = true;

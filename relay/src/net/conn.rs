@@ -29,21 +29,28 @@ pub enum Stage {
     Shut,
 }
 
-/// What the messages of a connection mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
+/// What the messages of a connection mean, and what is kept for that.
+pub enum Speaks {
     Stream,
+    /// `/ws` until its first message says what it is; it counts as stream.
+    Undecided,
     Echo,
+}
+
+impl Speaks {
+    pub fn is_stream(&self) -> bool {
+        matches!(self, Speaks::Stream | Speaks::Undecided)
+    }
 }
 
 // In this order: the descriptor beside the session's marks, since a delivery reads both.
 #[repr(C)]
 pub struct Conn {
-    pub fd: OwnedFd,
+    /// A session that is polled has no socket.
+    pub fd: Option<OwnedFd>,
     /// Epoll tells when it can be written.
     pub armed: bool,
     pub stage: Stage,
-    pub dialect: Dialect,
     /// Not read, because it does not take our answers.
     pub paused: bool,
     /// Its PROXY header has been read.
@@ -53,6 +60,7 @@ pub struct Conn {
     /// Slot and generation, as epoll knows it.
     pub key: u64,
     pub ticket: Ticket,
+    pub speaks: Speaks,
     pub decoder: Decoder,
     pub rate: Option<Box<Rate>>,
     /// When the stage began.
@@ -89,6 +97,28 @@ pub fn slot_of(key: u64) -> (Slot, u32) {
     (key as u32, (key >> 32) as u32)
 }
 
+impl Conn {
+    /// One that has just been accepted or upgraded.
+    pub fn new(fd: OwnedFd, ticket: Ticket, speaks: Speaks, message_bytes_max: usize, now: Tick) -> Conn {
+        Conn {
+            fd: Some(fd),
+            armed: false,
+            stage: Stage::Open,
+            paused: false,
+            proxied: false,
+            refused: false,
+            key: 0,
+            ticket,
+            speaks,
+            decoder: Decoder::new(message_bytes_max),
+            rate: None,
+            since: now,
+            heard: now,
+            pinged: now,
+        }
+    }
+}
+
 /// What an established client is waited for.
 pub const INTEREST: epoll::EventFlags =
     epoll::EventFlags::IN.union(epoll::EventFlags::RDHUP).union(epoll::EventFlags::ET);
@@ -104,13 +134,14 @@ impl Outlet for Edge<'_> {
     type Conn = Conn;
 
     fn write(&mut self, _slot: Slot, conn: &mut Conn, parts: &[IoSlice<'_>]) -> Wrote {
+        let Some(fd) = &conn.fd else { return Wrote::Gone };
         // A write never waits and never raises a signal.
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         let total: usize = parts.iter().map(|part| part.len()).sum();
         let taken = loop {
             let result = match parts {
-                [one] => rustix::net::send(&conn.fd, one, flags),
-                many => rustix::net::sendmsg(&conn.fd, many, &mut SendAncillaryBuffer::default(), flags),
+                [one] => rustix::net::send(fd, one, flags),
+                many => rustix::net::sendmsg(fd, many, &mut SendAncillaryBuffer::default(), flags),
             };
             match result {
                 Ok(taken) => break taken,
@@ -122,7 +153,7 @@ impl Outlet for Edge<'_> {
         if taken < total && !conn.armed {
             // The change makes epoll look again, so a socket that emptied meanwhile is told at once.
             let data = epoll::EventData::new_u64(conn.key);
-            if epoll::modify(self.epoll, &conn.fd, data, INTEREST | epoll::EventFlags::OUT).is_err() {
+            if epoll::modify(self.epoll, fd, data, INTEREST | epoll::EventFlags::OUT).is_err() {
                 return Wrote::Gone;
             }
             conn.armed = true;

@@ -11,7 +11,7 @@ use tokio::task::AbortHandle;
 
 use super::clock::{TICKS_PER_SECOND, Tick};
 use super::conn::slot_of;
-use super::http;
+use super::http::{self, Phase};
 use super::shard::Shard;
 use crate::wire::http::ip::IpKey;
 
@@ -30,7 +30,14 @@ struct Running {
     task: AbortHandle,
     since: Tick,
     ip: IpKey,
-    idle: Rc<Cell<bool>>,
+    phase: Rc<Cell<Phase>>,
+}
+
+impl Running {
+    /// Whether it takes a place here: one whose answer stays open does not.
+    fn counts(&self) -> bool {
+        self.phase.get() != Phase::Long
+    }
 }
 
 impl Handshakes {
@@ -49,7 +56,7 @@ impl Handshakes {
     /// Whether one more may start; an idle old one gives way. The second value says if one did.
     fn make_room(&mut self, now: Tick) -> (bool, bool) {
         self.running.retain(|running| !running.task.is_finished());
-        if self.running.len() < self.most {
+        if self.running.iter().filter(|running| running.counts()).count() < self.most {
             return (true, false);
         }
         let shed = self.shed(now, None);
@@ -60,7 +67,9 @@ impl Handshakes {
     fn shed(&mut self, now: Tick, of: Option<IpKey>) -> bool {
         let gives_way = |running: &Running| {
             let age = now.saturating_sub(running.since);
-            of.is_none_or(|ip| running.ip == ip) && (age > STUCK || age > YOUNG && running.idle.get())
+            of.is_none_or(|ip| running.ip == ip)
+                && running.counts()
+                && (age > STUCK || age > YOUNG && running.phase.get() == Phase::Idle)
         };
         let candidates = self.running.iter().enumerate().filter(|(_, running)| gives_way(running));
         let oldest = candidates.min_by_key(|(_, running)| running.since).map(|(at, _)| at);
@@ -103,15 +112,17 @@ impl Shard {
                 continue;
             }
             let Some(conn) = self.fanout.close(slot) else { continue };
+            let Some(fd) = conn.fd else { continue };
             // The set forgets the descriptor; it has no other holder yet.
-            let _ = rustix::event::epoll::delete(&self.epoll, &conn.fd);
-            let stream = TcpStream::from(conn.fd);
+            let _ = rustix::event::epoll::delete(&self.epoll, &fd);
+            let stream = TcpStream::from(fd);
             let place = self.http.take_place(ip);
             let peer = stream.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
-            let idle = Rc::new(Cell::new(false));
-            let request = http::Waiting { ticket: conn.ticket, refused: conn.refused, peer, place, idle: idle.clone() };
+            let phase = Rc::new(Cell::new(Phase::Busy));
+            let request =
+                http::Waiting { ticket: conn.ticket, refused: conn.refused, peer, place, phase: phase.clone() };
             let task = tokio::task::spawn_local(http::serve(self.http.clone(), stream, request));
-            self.handshakes.running.push(Running { task: task.abort_handle(), since: self.tick, ip, idle });
+            self.handshakes.running.push(Running { task: task.abort_handle(), since: self.tick, ip, phase });
         }
     }
 }

@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use super::shared::Shared;
 use crate::fanout::channel::Channel;
 use crate::fanout::kind::Kind;
-use crate::fanout::log::Appender;
+use crate::fanout::log::{Appender, Seq};
 use crate::fanout::topics::Demand;
 use crate::metrics::{Stages, UpstreamCounters};
 use crate::wire::notice::StreamState;
@@ -54,7 +54,7 @@ struct Entry {
 impl Ingest {
     pub fn new(shared: Arc<Shared>, upstream: usize) -> Ingest {
         Ingest {
-            name: shared.config.upstreams[upstream].name.clone().leak(),
+            name: shared.metrics.upstreams[upstream].name.clone().leak(),
             links: HashMap::default(),
             shared,
             upstream,
@@ -161,14 +161,47 @@ impl Ingest {
         Some(id)
     }
 
+    /// A message of a derived topic. `key` says what it replaces, where frames have keys.
+    pub fn derived(&mut self, id: u32, key: u32, payload: &[u8], read_ns: u64) {
+        let Some(entry) = self.entries.get_mut(id as usize).and_then(Option::as_deref_mut) else { return };
+        entry.proven = true;
+        match entry.channel.kind.is_keyed() {
+            true => entry.appender.append_keyed(key, payload, read_ns),
+            false => entry.appender.append(payload, read_ns),
+        };
+        let counters = &self.shared.metrics.upstreams[self.upstream].counters;
+        counters.published.one();
+        counters.bytes.add(payload.len() as u64);
+        let channel = entry.channel.clone();
+        self.post(&channel);
+        self.stages.published.saturating_record(self.shared.clock.now_ns().saturating_sub(read_ns));
+    }
+
+    /// How the data of a derived topic stands.
+    pub fn set_condition(&mut self, id: u32, condition: StreamState) {
+        let Some(entry) = self.entry(id) else { return };
+        if entry.channel.set_condition(condition) {
+            if condition == StreamState::Stale {
+                entry.appender.end_epoch();
+            }
+            let channel = entry.channel.clone();
+            self.post(&channel);
+        }
+    }
+
+    /// The seq that the next frame of a channel gets.
+    pub fn head(&self, id: u32) -> Option<Seq> {
+        Some(self.entries.get(id as usize)?.as_ref()?.channel.log.head())
+    }
+
     /// Wakes the shards that were told something, once each.
     pub fn flush(&mut self) {
         let mut told = std::mem::take(&mut self.told);
         while told != 0 {
-            let post = &self.shared.shards[told.trailing_zeros() as usize];
+            let bell = &self.shared.bells[told.trailing_zeros() as usize];
             told &= told - 1;
-            if post.doorbell.ring() {
-                post.notify.notify_one();
+            if bell.doorbell.ring() {
+                bell.notify.notify_one();
             }
         }
     }
@@ -265,7 +298,7 @@ impl Ingest {
         while shards != 0 {
             let shard = shards.trailing_zeros() as usize;
             shards &= shards - 1;
-            self.shared.shards[shard].doorbell.post(channel.news(shard), channel.id);
+            self.shared.bells[shard].doorbell.post(channel.news(shard), channel.id);
         }
     }
 }

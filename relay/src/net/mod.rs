@@ -13,6 +13,7 @@ pub mod feed;
 pub mod handshake;
 pub mod http;
 pub mod ingest;
+pub mod market;
 pub mod read;
 pub mod shard;
 pub mod shared;

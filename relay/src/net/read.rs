@@ -3,7 +3,7 @@
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
-use super::conn::{Dialect, Rate, Stage, slot_of};
+use super::conn::{Rate, Speaks, Stage, slot_of};
 use super::shard::Shard;
 use crate::fanout::slab::Slot;
 use crate::limits::READ_BUFFER_BYTES;
@@ -53,8 +53,9 @@ impl Shard {
         if conn.paused {
             return;
         }
+        let Some(fd) = &conn.fd else { return };
         let bytes = loop {
-            match rustix::net::recv(&conn.fd, &mut self.buffer[..], RecvFlags::DONTWAIT) {
+            match rustix::net::recv(fd, &mut self.buffer[..], RecvFlags::DONTWAIT) {
                 Ok((bytes, _)) => break bytes,
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return,
@@ -112,27 +113,40 @@ impl Shard {
         }
         self.shared.metrics.shards[self.id].counters.messages_in.one();
         let Some(session) = self.fanout.session_mut(slot) else { return };
-        let dialect = session.conn.dialect;
-        if dialect == Dialect::Stream && !self.is_within_rate(slot) {
+        if session.conn.speaks.is_stream() && !self.is_within_rate(slot) {
             return self.close(slot, CloseReason::RateLimited);
         }
-        match (inbound, dialect) {
-            (Inbound::Text(text), Dialect::Stream) => self.take_command(slot, text),
-            (Inbound::Binary(_), Dialect::Stream) => self.refuse_binary(slot),
-            (Inbound::Text(text), Dialect::Echo) => self.echo(slot, Opcode::Text, text.as_bytes()),
-            (Inbound::Binary(bytes), Dialect::Echo) => self.echo(slot, Opcode::Binary, bytes),
-            (Inbound::Ping(payload), _) => {
+        match inbound {
+            Inbound::Text(text) => self.take_text(slot, text),
+            Inbound::Binary(bytes) => self.take_binary(slot, bytes),
+            Inbound::Ping(payload) => {
                 let mut frame = Vec::new();
                 encode::frame(Opcode::Pong, payload, &mut frame);
                 self.fanout.tell_pong(slot, &frame);
             }
-            (Inbound::Pong(_), _) => {
+            Inbound::Pong(_) => {
                 let tick = self.tick;
                 if let Some(session) = self.fanout.session_mut(slot) {
                     session.conn.heard = tick;
                 }
             }
-            (Inbound::Close { .. }, _) => {}
+            Inbound::Close { .. } => {}
+        }
+    }
+
+    fn take_text(&mut self, slot: Slot, text: &str) {
+        let Some(session) = self.fanout.session_mut(slot) else { return };
+        match session.conn.speaks {
+            Speaks::Stream | Speaks::Undecided => self.take_command(slot, text),
+            Speaks::Echo => self.echo(slot, Opcode::Text, text.as_bytes()),
+        }
+    }
+
+    fn take_binary(&mut self, slot: Slot, bytes: &[u8]) {
+        let Some(session) = self.fanout.session_mut(slot) else { return };
+        match session.conn.speaks {
+            Speaks::Stream | Speaks::Undecided => self.refuse_binary(slot),
+            Speaks::Echo => self.echo(slot, Opcode::Binary, bytes),
         }
     }
 

@@ -17,7 +17,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::admission::Ticket;
 use super::clock::{TICK_MS, Tick};
-use super::conn::{Conn, Dialect, Edge, INTEREST, Stage, key, slot_of};
+use super::conn::{Conn, Edge, INTEREST, Speaks, Stage, key, slot_of};
 use super::shared::{Mail, Shared};
 use crate::fanout::channel::Channel;
 use crate::fanout::core::{Carried, Fanout};
@@ -29,14 +29,13 @@ use crate::limits::{
 use crate::metrics::Stages;
 use crate::wire::close::CloseReason;
 use crate::wire::stream::name::Name;
-use crate::wire::ws::decode::Decoder;
 use crate::wire::ws::encode;
 
 /// A connection that has just been upgraded.
 pub struct Opening {
     pub fd: OwnedFd,
     pub ticket: Ticket,
-    pub dialect: Dialect,
+    pub speaks: Speaks,
     pub combined: bool,
     pub notices: bool,
     pub names: Vec<Name>,
@@ -136,7 +135,7 @@ impl Shard {
         #[allow(unsafe_code)]
         let set = unsafe { AsyncFd::register(Set(self.epoll.as_raw_fd())) }.map_err(|error| error.into_parts().1)?;
         let shared = self.shared.clone();
-        let post = &shared.shards[self.id];
+        let bell = &shared.bells[self.id];
         let mut timer = tokio::time::interval(Duration::from_millis(TICK_MS));
         timer.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let flush_interval = shared.config.flush_interval;
@@ -153,7 +152,7 @@ impl Shard {
                     look = true;
                 }
                 ready = set.readable() => { ready?.clear_ready(); look = true; }
-                () = post.notify.notified() => {}
+                () = bell.notify.notified() => {}
                 () = tokio::time::sleep_until(next_turn), if waits => {}
             }
             loop {
@@ -165,8 +164,8 @@ impl Shard {
                 self.take_mail();
                 self.dispatch_heads();
                 // The flag first, then the queue: what is posted after the flag was cleared rings again.
-                post.doorbell.answer();
-                while let Some(channel) = post.doorbell.pop() {
+                bell.doorbell.answer();
+                while let Some(channel) = bell.doorbell.pop() {
                     self.fanout.news(channel);
                 }
                 let mut busy = !self.again.is_empty();
@@ -225,7 +224,9 @@ impl Shard {
             conn.armed = false;
             let data = epoll::EventData::new_u64(key);
             // Disarming cannot fail on a socket of the set; if it did, the next write would arm it again.
-            let _ = epoll::modify(&self.epoll, &conn.fd, data, INTEREST);
+            if let Some(fd) = &conn.fd {
+                let _ = epoll::modify(&self.epoll, fd, data, INTEREST);
+            }
             self.fanout.writable(slot);
         }
         let ends = epoll::EventFlags::RDHUP | epoll::EventFlags::HUP | epoll::EventFlags::ERR;
@@ -261,6 +262,7 @@ impl Shard {
             match mail {
                 Mail::Move(portable) => self.arrive(*portable),
                 Mail::Open(opening) => self.open(*opening),
+                Mail::Answer(answered) => self.take_answer(*answered),
                 Mail::Drain => self.begin_drain(),
             }
         }
@@ -268,33 +270,19 @@ impl Shard {
 
     /// An upgraded connection becomes plain data.
     fn open(&mut self, opening: Opening) {
-        let Opening { fd, ticket, dialect, combined, notices, names, bad, early } = opening;
-        let message_bytes_max = match dialect {
-            Dialect::Stream => CLIENT_MESSAGE_BYTES_MAX,
-            Dialect::Echo => ECHO_MESSAGE_BYTES_MAX,
+        let Opening { fd, ticket, speaks, combined, notices, names, bad, early } = opening;
+        let message_bytes_max = match speaks {
+            Speaks::Echo => ECHO_MESSAGE_BYTES_MAX,
+            Speaks::Stream | Speaks::Undecided => CLIENT_MESSAGE_BYTES_MAX,
         };
-        let conn = Conn {
-            fd,
-            key: 0,
-            ticket,
-            decoder: Decoder::new(message_bytes_max),
-            rate: None,
-            stage: Stage::Open,
-            dialect,
-            armed: false,
-            paused: false,
-            proxied: false,
-            refused: false,
-            since: self.tick,
-            heard: self.tick,
-            pinged: self.tick,
-        };
+        let is_stream = speaks.is_stream();
+        let conn = Conn::new(fd, ticket, speaks, message_bytes_max, self.tick);
         let slot = self.fanout.open(conn, combined, notices);
         if !self.watch(slot, INTEREST) {
             return;
         }
         self.shared.metrics.shards[self.id].counters.upgraded.one();
-        if dialect == Dialect::Stream {
+        if is_stream {
             self.subscribe_from_url(slot, &names, &bad);
         }
         if !early.is_empty() {
@@ -307,12 +295,21 @@ impl Shard {
         }
     }
 
+    /// What the market says to a question of a client, who may have left meanwhile.
+    fn take_answer(&mut self, answered: super::market::Answered) {
+        let (slot, generation) = slot_of(answered.key);
+        if self.fanout.tenant_mut(slot, generation).is_none() {
+            return;
+        }
+    }
+
     /// Puts a connection into the epoll set.
     pub(super) fn watch(&mut self, slot: Slot, flags: epoll::EventFlags) -> bool {
         let key = key(slot, self.fanout.generation(slot));
         let Some(session) = self.fanout.session_mut(slot) else { return false };
         session.conn.key = key;
-        if epoll::add(&self.epoll, &session.conn.fd, epoll::EventData::new_u64(key), flags).is_err() {
+        let Some(fd) = &session.conn.fd else { return true };
+        if epoll::add(&self.epoll, fd, epoll::EventData::new_u64(key), flags).is_err() {
             self.remove_lost(slot);
             return false;
         }
@@ -343,7 +340,7 @@ impl Shard {
     /// Hands a connection to another shard, with everything it is.
     pub(super) fn hand_over(&mut self, slot: Slot, to: usize) {
         let Some(session) = self.fanout.session(slot) else { return };
-        if epoll::delete(&self.epoll, &session.conn.fd).is_err() {
+        if session.conn.fd.as_ref().is_none_or(|fd| epoll::delete(&self.epoll, fd).is_err()) {
             return;
         }
         if let Some(portable) = self.fanout.depart(slot) {
@@ -352,7 +349,7 @@ impl Shard {
                 self.hold(&held.channel, to);
             }
             self.shared.metrics.shards[self.id].counters.moved.one();
-            self.shared.shards[to].send(Mail::Move(Box::new(portable)));
+            self.shared.send(to, Mail::Move(Box::new(portable)));
         }
         self.release();
     }
@@ -403,8 +400,10 @@ impl Shard {
             }
             if let Some(session) = self.fanout.session_mut(slot) {
                 session.conn.stage = Stage::Shut;
-                // A socket the peer has already ended cannot be shut; its end is read next.
-                let _ = rustix::net::shutdown(&session.conn.fd, rustix::net::Shutdown::Write);
+                if let Some(fd) = &session.conn.fd {
+                    // A socket the peer has already ended cannot be shut; its end is read next.
+                    let _ = rustix::net::shutdown(fd, rustix::net::Shutdown::Write);
+                }
             }
             false
         });

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use super::admission::Admission;
 use super::clock::Clock;
 use super::conn::Conn;
+use super::market::{Answered, Desk};
 use super::shard::Opening;
 use crate::config::Config;
 use crate::fanout::core::Portable;
@@ -22,15 +23,24 @@ pub struct Shared {
     pub topics: Topics,
     pub admission: Arc<Admission>,
     pub metrics: Metrics,
+    /// How each reader of channels is told of news: the shards in their order, then the market.
+    pub bells: Vec<Bell>,
     pub shards: Vec<Post>,
+    pub desk: Desk,
     /// Set once, when the relay is told to stop.
     pub draining: AtomicBool,
 }
 
-/// How the rest of the process reaches one shard.
-pub struct Post {
+/// How a reader of channels is told of news.
+#[derive(Default)]
+pub struct Bell {
     pub doorbell: Doorbell,
     pub notify: Notify,
+}
+
+/// How the rest of the process reaches one shard.
+#[derive(Default)]
+pub struct Post {
     pub mail: SegQueue<Mail>,
     /// Connections it has, for the balance.
     pub connections: AtomicUsize,
@@ -42,33 +52,28 @@ pub enum Mail {
     Move(Box<Portable<Conn>>),
     /// A connection that has been upgraded.
     Open(Box<Opening>),
+    /// What the market says to a question a client asked.
+    Answer(Box<Answered>),
     /// Stop: tell the clients, drain, end.
     Drain,
 }
 
-impl Post {
-    pub fn new() -> Post {
-        Post {
-            doorbell: Doorbell::new(),
-            notify: Notify::new(),
-            mail: SegQueue::new(),
-            connections: AtomicUsize::new(0),
-        }
-    }
-
-    pub fn send(&self, mail: Mail) {
-        self.mail.push(mail);
-        self.notify.notify_one();
-    }
-}
-
-impl Default for Post {
-    fn default() -> Post {
-        Post::new()
-    }
-}
-
 impl Shared {
+    pub fn send(&self, shard: usize, mail: Mail) {
+        self.shards[shard].mail.push(mail);
+        self.bells[shard].notify.notify_one();
+    }
+
+    /// The market's place among the readers of channels.
+    pub fn market_ear(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// The place of those who hold channels for an HTTP request. Nobody tells them of news.
+    pub fn http_ear(&self) -> usize {
+        self.shards.len() + 1
+    }
+
     pub fn is_draining(&self) -> bool {
         self.draining.load(Relaxed)
     }
@@ -76,8 +81,8 @@ impl Shared {
     /// Tells every shard to stop; they do it once.
     pub fn drain(&self) {
         if !self.draining.swap(true, Relaxed) {
-            for shard in &self.shards {
-                shard.send(Mail::Drain);
+            for shard in 0..self.shards.len() {
+                self.send(shard, Mail::Drain);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Deadlines, without a timer for each: every tick looks at an eighth of the connections.
 
 use super::clock::{TICKS_PER_SECOND, Tick, ticks};
-use super::conn::{Dialect, Stage};
+use super::conn::Stage;
 use super::shard::{Drain, Shard};
 use crate::fanout::slab::Slot;
 use crate::wire::close::CloseReason;
@@ -91,7 +91,9 @@ impl Shard {
     fn reset(&mut self, slot: Slot) {
         if let Some(session) = self.fanout.session(slot) {
             // Without lingering the kernel forgets what the peer does not take.
-            let _ = socket2::SockRef::from(&session.conn.fd).set_linger(Some(std::time::Duration::ZERO));
+            if let Some(fd) = &session.conn.fd {
+                let _ = socket2::SockRef::from(fd).set_linger(Some(std::time::Duration::ZERO));
+            }
         }
         self.remove(slot);
     }
@@ -135,7 +137,7 @@ impl Shard {
     /// Tells a stream client that its connection is about to end, and that it may come back at once.
     pub(super) fn announce_end(&mut self, slot: Slot) {
         let Some(session) = self.fanout.session(slot) else { return };
-        if session.conn.stage == Stage::Open && session.conn.dialect == Dialect::Stream {
+        if session.conn.stage == Stage::Open && session.conn.speaks.is_stream() {
             let (mut text, mut frame) = (Vec::new(), Vec::new());
             notice::server_shutdown(self.shared.clock.calendar_ms(), session.is_combined(), &mut text);
             encode::frame(Opcode::Text, &text, &mut frame);

@@ -38,8 +38,8 @@ fn values_name_what_is_allowed() {
     check_file(
         "shards = 65\nupstream_threads = -1\ntopics_max = 1.5\nlog_bytes_max = 0xffffffffffffffffffffffffffffffffff\nconnections_max = \"9\"",
         &[
-            "relay.toml:1: shards = 65: must be a number from 1 to 64",
-            "relay.toml:2: upstream_threads = -1: must be a number from 0 to 64",
+            "relay.toml:1: shards = 65: must be a number from 1 to 62",
+            "relay.toml:2: upstream_threads = -1: must be a number from 0 to 62",
             "relay.toml:3: topics_max = 1.5: must be a number from 1 to 10000000",
             r#"relay.toml:4: log_bytes_max = 0xffffffffffffffffffffffffffffffffff: must be a size such as "64KiB", "16MiB" or "1GiB", or a number of bytes"#,
             r#"relay.toml:5: connections_max = "9": must be a number from 1 to 10000000"#,
@@ -92,7 +92,7 @@ fn flags_and_variables_are_named_as_typed() {
             "--echo=maybe: must be true or false",
             r#"--listen x: must be an address and a port, such as "127.0.0.1:8000" or "[::]:8000""#,
             r#"--log loud: must be one of "off", "error", "warn", "info", "debug", "trace""#,
-            "--shards 0: must be a number from 1 to 64",
+            "--shards 0: must be a number from 1 to 62",
         ],
     );
     check_flags("--limit-loopback=no", &["--limit-loopback=no: must be true or false"]);
@@ -102,7 +102,7 @@ fn flags_and_variables_are_named_as_typed() {
         found,
         [
             "RELAY_ECHO=1: must be true or false",
-            "RELAY_SHARDS=many: must be a number from 1 to 64",
+            "RELAY_SHARDS=many: must be a number from 1 to 62",
             r#"RELAY_UPSTREAM=okx: not yet supported: "okx"; supported are "sim", "stream""#
         ]
     );
@@ -246,7 +246,7 @@ fn hidden_lines_are_judged_as_well() {
     assert_eq!(
         problems(&start),
         [
-            "relay.toml:1: shards = 0: must be a number from 1 to 64",
+            "relay.toml:1: shards = 0: must be a number from 1 to 62",
             r#"relay.toml:3: upstream.kind = "x": must be one of "sim", "stream""#
         ]
     );
@@ -266,7 +266,7 @@ fn a_file_that_is_not_toml_gives_every_error_of_its_syntax() {
     let start = Start { flags: "--config other.toml --shards 0", ..Start::default() };
     assert_eq!(
         problems(&start),
-        ["other.toml: cannot be read: no such file", "--shards 0: must be a number from 1 to 64"]
+        ["other.toml: cannot be read: no such file", "--shards 0: must be a number from 1 to 62"]
     );
 }
 
@@ -279,7 +279,7 @@ fn all_problems_come_in_order() {
   relay.toml:2: limits.keepalive = 1: must be a duration such as "250ms", "5s", "3m" or "1h"; 1 has no unit, did you mean "1s"?
   relay.toml:4: edge.x = 1: unknown key
   RELAY_DRAIN=1: must be a duration such as "250ms", "5s", "3m" or "1h"; 1 has no unit, did you mean "1s"?
-  --shards 0: must be a number from 1 to 64
+  --shards 0: must be a number from 1 to 62
 hint: `relay --help` describes every flag and key
 "#;
     assert_eq!(text, expected);

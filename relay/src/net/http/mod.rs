@@ -1,0 +1,154 @@
+//! HTTP on the public port: upgrades to WebSocket, requests that are answered at once, and answers that stay open.
+//!
+//! A connection is served by one task. While it is at work it has one of the places for handshakes; an answer that
+//! stays open (a poll that waits, a stream of events) gives that up for one of the places of its own kind.
+
+mod answer;
+mod place;
+mod upgrade;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::{IpAddr, TcpStream};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::header::{HeaderValue, ORIGIN, RETRY_AFTER};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+
+use self::answer::{Answer, close_after, index, text};
+pub use self::place::{Long, Phase, Place};
+use super::admission::Ticket;
+use super::shared::Shared;
+use crate::config::Forwarded;
+use crate::limits::REQUEST_HEAD_BYTES_MAX;
+use crate::metrics::ShardCounters;
+use crate::wire::http::forwarded;
+use crate::wire::http::ip::IpKey;
+use crate::wire::http::target::Target;
+
+/// What the HTTP tasks of one shard share.
+pub struct Http {
+    pub(super) shared: Arc<Shared>,
+    pub(super) shard: usize,
+    /// Requests in work, by address.
+    places: RefCell<HashMap<IpKey, usize>>,
+    /// Answers that stay open.
+    longs: Cell<usize>,
+}
+
+/// A request that is whole and waits to be read.
+pub struct Waiting {
+    pub ticket: Ticket,
+    /// It is one too many: whatever it asks, the answer is 503.
+    pub refused: bool,
+    /// Our own end of the connection knows the peer; a proxy may know better.
+    pub peer: IpAddr,
+    pub place: Place,
+    pub phase: Rc<Cell<Phase>>,
+}
+
+/// One connection while it speaks HTTP.
+pub(super) struct Visit {
+    pub ticket: Cell<Option<Ticket>>,
+    refused: bool,
+    peer: IpAddr,
+    place: Cell<Option<Place>>,
+    phase: Rc<Cell<Phase>>,
+}
+
+impl Http {
+    pub fn new(shared: Arc<Shared>, shard: usize) -> Rc<Http> {
+        Rc::new(Http { shared, shard, places: RefCell::default(), longs: Cell::new(0) })
+    }
+
+    pub(super) fn counters(&self) -> &ShardCounters {
+        &self.shared.metrics.shards[self.shard].counters
+    }
+}
+
+/// One connection's HTTP, until it is upgraded or over.
+pub async fn serve(http: Rc<Http>, stream: TcpStream, waiting: Waiting) {
+    let Waiting { ticket, refused, peer, place, phase } = waiting;
+    let Ok(stream) = tokio::net::TcpStream::from_std(stream) else { return };
+    let keepalive = http.shared.config.limits.keepalive;
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(keepalive).max_buf_size(REQUEST_HEAD_BYTES_MAX);
+    let visit = Visit { ticket: Cell::new(Some(ticket)), refused, peer, place: Cell::new(Some(place)), phase };
+    let visit = Rc::new(visit);
+    let service = service_fn(|request| {
+        let (http, visit) = (http.clone(), visit.clone());
+        async move {
+            visit.phase.set(Phase::Busy);
+            let answer = http.answer(request, &visit).await;
+            if answer.status() != StatusCode::SWITCHING_PROTOCOLS && visit.phase.get() == Phase::Busy {
+                visit.phase.set(Phase::Idle);
+            }
+            Ok::<_, Infallible>(answer)
+        }
+    });
+    // Errors here are the client's: it left, or what it sent is no HTTP; hyper has answered as far as possible.
+    let _ = builder.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
+}
+
+impl Http {
+    async fn answer(self: &Rc<Http>, request: Request<Incoming>, visit: &Rc<Visit>) -> Answer {
+        self.counters().http_requests.one();
+        if visit.refused || self.shared.is_draining() {
+            return self.unavailable();
+        }
+        let target = request.uri().to_string();
+        let Ok(target) = Target::parse(&target) else {
+            return self.refuse(StatusCode::BAD_REQUEST, "The request target is not valid.\n");
+        };
+        if target.path() == "/" {
+            return index(&self.shared);
+        }
+        self.open_socket(request, &target, visit)
+    }
+
+    fn unavailable(&self) -> Answer {
+        let (counter, why) = if self.shared.is_draining() {
+            (&self.counters().refused_drain, "The relay is stopping; another one is there already or soon.\n")
+        } else {
+            (&self.counters().refused_full, "The relay is full: connections_max is reached. Try again later.\n")
+        };
+        counter.one();
+        let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, why);
+        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        close_after(answer)
+    }
+
+    fn refuse(&self, status: StatusCode, why: &str) -> Answer {
+        self.counters().refused_request.one();
+        close_after(text(status, why))
+    }
+
+    /// Without a list every page may connect, and who sends no Origin is no page.
+    fn origin_is_welcome(&self, request: &Request<Incoming>) -> bool {
+        let origins = &self.shared.config.edge.origins;
+        let Some(origin) = request.headers().get(ORIGIN) else { return true };
+        origins.is_empty() || origin.to_str().is_ok_and(|origin| origins.iter().any(|one| one.matches(origin)))
+    }
+
+    /// The client's address: the peer's, or what one of our proxies says.
+    pub(super) fn client_address(&self, request: &Request<Incoming>, visit: &Visit) -> IpAddr {
+        self.told_address(request, visit.peer).unwrap_or(visit.peer)
+    }
+
+    /// The client's address, if the peer is one of our proxies and says it.
+    fn told_address(&self, request: &Request<Incoming>, peer: IpAddr) -> Option<IpAddr> {
+        let edge = &self.shared.config.edge;
+        let Some(Forwarded::Header(name)) = &edge.forwarded else { return None };
+        if !edge.trusted_proxies.iter().any(|proxies| proxies.contains(peer)) {
+            return None;
+        }
+        let lines: Vec<&str> = request.headers().get_all(name).iter().filter_map(|line| line.to_str().ok()).collect();
+        forwarded::client_ip(lines.into_iter(), 1)
+    }
+}

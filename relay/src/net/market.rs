@@ -1,0 +1,274 @@
+//! Runs the market: it reads the streams that derived topics need and publishes what it makes of them.
+//!
+//! The market listens to channels as a shard does, by a bell and flags of its own, and reads their logs with cursors;
+//! so a venue's message is decoded once, and only while somebody wants what is made of it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use foldhash::fast::RandomState;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::time::MissedTickBehavior;
+
+use super::ingest::{Ingest, Link};
+use super::shared::{Mail, Shared};
+use crate::fanout::channel::Channel;
+use crate::fanout::log::{Cursor, Log, Seq};
+use crate::fanout::topics::{Demand, Wanted};
+use crate::market::catalog::Catalog;
+use crate::market::product::{Answer, Question};
+use crate::market::topic::Topic;
+use crate::market::{Market, SourceChange};
+use crate::wire::dialect::Dialect;
+use crate::wire::notice::StreamState;
+
+/// Where the market takes questions, and what it knows without being asked.
+pub struct Desk {
+    pub catalog: Arc<Catalog>,
+    sender: UnboundedSender<Told>,
+}
+
+/// What the market is told.
+pub enum Told {
+    Demand(Demand),
+    Ask { question: Question, from: Asker },
+}
+
+/// Who asked: a client on a shard, or an HTTP request.
+pub enum Asker {
+    Client { shard: usize, key: u64, token: u32 },
+    Request(tokio::sync::oneshot::Sender<Option<Answer>>),
+}
+
+/// The answer to a client's question.
+pub struct Answered {
+    pub key: u64,
+    /// As the client's dialect numbered it.
+    pub token: u32,
+    /// None: there is no data yet.
+    pub answer: Option<Answer>,
+    /// For history: where in the channel that goes on with it, if somebody holds that.
+    pub after: Option<Seq>,
+}
+
+impl Desk {
+    pub fn new(catalog: Arc<Catalog>, sender: UnboundedSender<Told>) -> Desk {
+        Desk { catalog, sender }
+    }
+
+    pub fn ask(&self, question: Question, from: Asker) {
+        // The market ends with the process.
+        let _ = self.sender.send(Told::Ask { question, from });
+    }
+}
+
+/// Until the relay ends.
+pub async fn run(shared: Arc<Shared>, market: Market, ingest: Ingest, mut told: UnboundedReceiver<Told>) {
+    let mut desk = Runner {
+        ear: shared.market_ear(),
+        market,
+        ingest,
+        sources: Vec::new(),
+        names: HashMap::default(),
+        ids: HashMap::default(),
+        questions: HashMap::default(),
+        next_question: 0,
+        shared: shared.clone(),
+    };
+    desk.ingest.connection(0, Link::Up);
+    let bell = &shared.bells[desk.ear];
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    second.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        let due_ms = desk.market.due_ms();
+        let wait = Duration::from_millis(due_ms.saturating_sub(shared.clock.calendar_ms()).min(60_000));
+        tokio::select! {
+            () = bell.notify.notified() => {}
+            next = told.recv() => {
+                let Some(next) = next else { return };
+                desk.take(next);
+                while let Ok(next) = told.try_recv() {
+                    desk.take(next);
+                }
+            }
+            () = tokio::time::sleep(wait), if due_ms != u64::MAX => {}
+            _ = second.tick() => desk.ingest.tick(),
+        }
+        desk.round();
+    }
+}
+
+struct Runner {
+    shared: Arc<Shared>,
+    ear: usize,
+    market: Market,
+    ingest: Ingest,
+    /// By the source channel's number.
+    sources: Vec<Option<Source>>,
+    names: HashMap<Box<str>, u32, RandomState>,
+    /// The derived channels that are wanted.
+    ids: HashMap<Topic, u32, RandomState>,
+    questions: HashMap<u64, (Question, Asker), RandomState>,
+    next_question: u64,
+}
+
+/// A stream that the market reads.
+struct Source {
+    channel: Arc<Channel>,
+    cursor: Cursor,
+    condition: StreamState,
+}
+
+impl Runner {
+    fn take(&mut self, told: Told) {
+        let now_ms = self.shared.clock.calendar_ms();
+        match told {
+            Told::Demand(demand) => match self.ingest.demand(demand) {
+                Some((id, channel, true)) => {
+                    let Some(topic) = Topic::parse(&channel.name) else { return self.ingest.gave_up(id) };
+                    if self.ids.insert(topic.clone(), id).is_none() && !self.market.want(&topic, now_ms) {
+                        self.ids.remove(&topic);
+                        self.ingest.gave_up(id);
+                    }
+                }
+                Some((id, channel, false)) => {
+                    if let Some(topic) = Topic::parse(&channel.name) {
+                        self.ids.remove(&topic);
+                        self.market.unwant(&topic, now_ms);
+                    }
+                    self.ingest.released(id);
+                }
+                None => {}
+            },
+            Told::Ask { question, from } => {
+                let id = self.next_question;
+                self.next_question += 1;
+                self.market.ask(id, &question, now_ms);
+                self.questions.insert(id, (question, from));
+            }
+        }
+    }
+
+    /// Reads what is new, lets the market do what is due, and publishes.
+    fn round(&mut self) {
+        let shared = self.shared.clone();
+        let bell = &shared.bells[self.ear];
+        // A source that begins has its newest frame at once, which may call for others.
+        loop {
+            bell.doorbell.answer();
+            while let Some(id) = bell.doorbell.pop() {
+                self.read(id);
+            }
+            let now_ns = shared.clock.now_ns();
+            let (ids, ingest) = (&self.ids, &mut self.ingest);
+            self.market.poll(shared.clock.calendar_ms(), &mut |topic, key, message| {
+                if let Some(&id) = ids.get(topic) {
+                    ingest.derived(id, key, message, now_ns);
+                }
+            });
+            let changes = self.market.take_source_changes();
+            if changes.is_empty() {
+                break;
+            }
+            for change in changes {
+                self.change(change);
+            }
+        }
+        self.answer();
+        self.ingest.flush();
+    }
+
+    fn read(&mut self, id: u32) {
+        let Some(source) = self.sources.get_mut(id as usize).and_then(Option::as_mut) else { return };
+        // The flag is cleared before the head is read.
+        source.channel.news(self.ear).take();
+        let condition = source.channel.condition();
+        let changed = std::mem::replace(&mut source.condition, condition) != condition;
+        let now_ms = self.shared.clock.calendar_ms();
+        let (ids, ingest) = (&self.ids, &mut self.ingest);
+        while let Some(record) = source.cursor.next() {
+            self.market.source(&source.channel.name, record.payload, now_ms, &mut |topic, key, message| {
+                if let Some(&id) = ids.get(topic) {
+                    ingest.derived(id, key, message, record.stamp_ns);
+                }
+            });
+        }
+        if changed {
+            for topic in self.market.topics_of(&source.channel.name) {
+                if let Some(&id) = self.ids.get(&topic) {
+                    self.ingest.set_condition(id, condition);
+                }
+            }
+        }
+    }
+
+    fn change(&mut self, change: SourceChange) {
+        let SourceChange { name, wanted } = change;
+        if !wanted {
+            let Some(id) = self.names.remove(&name) else { return };
+            if let Some(source) = self.sources[id as usize].take() {
+                source.channel.interest.remove(self.ear as u32);
+                self.shared.topics.release(id, self.ear);
+            }
+            return;
+        }
+        let kind = crate::market::source_kind(&name);
+        let asked = Wanted { name: &name, kind, dialect: Dialect::Stream, dead: false, client: None };
+        let channel = match self.shared.topics.subscribe(asked, self.ear) {
+            Ok(channel) => channel,
+            Err(why) => {
+                tracing::warn!(stream = &*name, %why, "a stream that other dialects need cannot be had");
+                self.ingest.counters().refused.one();
+                return;
+            }
+        };
+        channel.interest.add(self.ear as u32);
+        channel.news(self.ear).take();
+        let cursor = newest(&channel.log);
+        let id = channel.id;
+        if self.sources.len() <= id as usize {
+            self.sources.resize_with(id as usize + 1, || None);
+        }
+        let condition = channel.condition();
+        self.sources[id as usize] = Some(Source { channel, cursor, condition });
+        self.names.insert(name, id);
+        self.read(id);
+    }
+
+    fn answer(&mut self) {
+        for (id, answer) in self.market.take_answers() {
+            let Some((question, from)) = self.questions.remove(&id) else { continue };
+            match from {
+                // Who asked may have left.
+                Asker::Request(sender) => drop(sender.send(answer)),
+                Asker::Client { shard, key, token } => {
+                    let after = continued_by(&question).and_then(|topic| self.ingest.head(*self.ids.get(&topic)?));
+                    let answered = Answered { key, token, answer, after };
+                    self.shared.send(shard, Mail::Answer(Box::new(answered)));
+                }
+            }
+        }
+    }
+}
+
+/// The topic whose messages follow on an answer.
+fn continued_by(question: &Question) -> Option<Topic> {
+    let Question::History(history) = question else { return None };
+    let symbol = history.symbol.clone();
+    Some(match history.granularity_s {
+        None => Topic::Ticks { symbol, history: true },
+        Some(granularity_s) => Topic::Candles { symbol, granularity_s },
+    })
+}
+
+/// At the newest frame of this epoch, or at the head.
+fn newest(log: &Log) -> Cursor {
+    loop {
+        let position = log.head().saturating_sub(1).max(log.epoch_start());
+        // The writer may trim between the two; then there is a newer frame.
+        if let Ok(cursor) = log.cursor(position) {
+            return cursor;
+        }
+    }
+}
