@@ -7,3 +7,5 @@
 pub mod event;
 pub mod product;
 pub mod topic;
+
+pub mod hub;
