@@ -24,6 +24,22 @@ pub const SUBSCRIPTIONS_HARD_MAX: usize = 1024;
 /// Bytes of a stream name. Real ones are under 40.
 pub const NAME_BYTES_MAX: usize = 128;
 
+/// Names in one message of a hub client.
+pub const HUB_NAMES_MAX: usize = 64;
+
+/// Errors a hub client may be answered within this time; the last of them closes it.
+pub const HUB_ERRORS_MAX: usize = 20;
+pub const HUB_ERRORS_MS: u64 = 10_000;
+
+/// Hub channels: each has a log, and is made of streams we hold while somebody wants it.
+pub const HUB_CHANNELS_MAX: usize = 256;
+
+/// Instruments of one hub channel: a push sends a message for each.
+pub const HUB_INSTRUMENTS_MAX: usize = 500;
+
+/// Rows taken of one CoinGecko document; it lists at most this many on a page.
+pub const HUB_COINS_MAX: usize = 250;
+
 /// Frames a state channel keeps besides the newest.
 pub const STATE_FRAMES_KEPT: u64 = 64;
 

@@ -40,3 +40,5 @@ impl Market {
         Vec::new()
     }
 }
+
+pub mod hub;

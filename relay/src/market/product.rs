@@ -29,6 +29,11 @@ pub trait Product {
     /// Answers a question about the present or the past; `None` while it is not known yet (it is asked again after
     /// the next `take`). While questions wait, the product is wanted through `want_for_questions`.
     fn answer(&mut self, question: &Question, now_ms: u64) -> Option<Answer>;
+
+    /// What it had to leave out of its sources since this was asked last: values that are missing or make no sense.
+    fn take_skipped(&mut self) -> u64 {
+        0
+    }
 }
 
 /// Where messages go: topic, key, and the message's text as the clients' dialect has it (what a Deriv subscription

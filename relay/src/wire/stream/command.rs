@@ -38,22 +38,6 @@ pub fn parse(text: &str, profile: Profile) -> Result<Request, Reject> {
     }
 }
 
-/// Whether a first message speaks the hub's protocol: `{"type":…}` and no `method`.
-pub fn looks_like_hub(text: &str) -> bool {
-    let Some(mut object) = Object::open(text) else {
-        return false;
-    };
-    let mut has_type = false;
-    while let Ok(member) = object.next() {
-        match member {
-            None => return has_type,
-            Some(member) if member.key() == "method" => return false,
-            Some(member) => has_type |= member.key() == "type",
-        }
-    }
-    false
-}
-
 const ID_EXPECTED: &str = "Invalid request: request ID must be an unsigned integer";
 const METHOD_STRING: &str = "Invalid request: method must be a string";
 const PARAMS_ARRAY: &str = "Invalid request: params must be an array";

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::command::{Command, looks_like_hub, parse};
+use super::command::{Command, parse};
 use super::name::{Name, Profile};
 use crate::limits::SUBSCRIPTIONS_HARD_MAX;
 
@@ -171,23 +171,10 @@ fn an_unknown_method_is_repeated_in_part() {
     assert!(reject.msg.len() < 300 && reject.msg.ends_with("column 1012"), "{}", reject.msg);
 }
 
-#[test]
-fn the_hub_is_told_by_its_type() {
-    let check = |text: &str, expected| assert_eq!(looks_like_hub(text), expected, "{text}");
-    check(r#"{"type":"subscribe","channels":["bitcoinprice"]}"#, true);
-    check(r#"{ "channels": [], "type": "ping" }"#, true);
-    check(r#"{"method":"SUBSCRIBE","params":[],"id":1}"#, false);
-    check(r#"{"type":"x","method":"SUBSCRIBE"}"#, false);
-    check(r#"{"a":{"type":1}}"#, false);
-    check(r#"{"type":"subscribe""#, false);
-    check("[\"type\"]", false);
-}
-
 proptest! {
     #[test]
     fn any_text_is_answered(text in "\\PC*") {
         let _ = parse(&text, Profile::Binance);
-        looks_like_hub(&text);
     }
 
     /// Requests of the right shape with odd values: whatever is refused is answered with JSON.
