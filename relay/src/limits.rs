@@ -80,3 +80,28 @@ pub const REFUSED_AT_ONCE_MAX: usize = 128;
 
 /// Descriptors kept back from clients: upstreams, listeners, epoll sets, files, and those being refused.
 pub const DESCRIPTORS_KEPT: usize = 256;
+
+/// Bytes of a Deriv request, compacted: every push of its subscription repeats them. A hundred symbols of 30 letters fit.
+pub const DERIV_REQUEST_BYTES_MAX: usize = 4096;
+
+/// Live subscriptions of one Deriv connection, and symbols of one `ticks` call.
+pub const DERIV_SUBSCRIPTIONS_MAX: usize = 100;
+
+/// Calls of one Deriv connection in a minute, `ping` aside.
+pub const DERIV_CALLS_PER_MINUTE: u32 = 220;
+
+/// The same in an hour.
+pub const DERIV_CALLS_PER_HOUR: u32 = 14_400;
+
+/// Calls of `ping` in a second.
+pub const DERIV_PINGS_PER_SECOND: u32 = 10;
+
+/// A Deriv connection with no frame either way for so long is closed.
+pub const DERIV_IDLE_MS: u64 = 180_000;
+
+/// Ticks or candles in one answer of `ticks_history`, ticks kept per symbol, and minutes kept per symbol: more than
+/// that nobody can ask for at once.
+pub const DERIV_HISTORY_MAX: usize = 5000;
+
+/// Candles from before the start that a symbol keeps for the next who asks: two whole answers.
+pub const DERIV_PAST_CANDLES_MAX: usize = 2 * DERIV_HISTORY_MAX;

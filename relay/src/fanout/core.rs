@@ -339,20 +339,22 @@ impl<C> Fanout<C> {
         let sessions = &self.sessions;
         // Who takes nothing is not told of every change: its lane has a bound.
         let asked = |session: &Session<C>| session.is(NOTICES) && !session.lane_is_full();
-        let asked = |slot: &Slot| sessions.get(*slot).is_some_and(asked);
-        let slots: Vec<Slot> = local.subscribers.iter().map(|subscriber| subscriber.slot).filter(asked).collect();
-        if slots.is_empty() {
+        let asked = |subscriber: &&Subscriber| sessions.get(subscriber.slot).is_some_and(asked);
+        let told: Vec<(Slot, u32)> = local.subscribers.iter().filter(asked).map(|one| (one.slot, one.head)).collect();
+        if told.is_empty() {
             return;
         }
         let head = local.channel.log.head();
         let channel = local.channel.clone();
         let notice = Notice { state, ..channel.notice(self.calendar_ms, 0, head, head) };
         let wraps = local.wraps();
-        for slot in slots {
+        for (slot, head) in told {
             let combined = wraps && self.sessions.get(slot).is_some_and(|session| session.is(COMBINED));
             let mut frame = Vec::new();
             let mut text = Vec::new();
-            notice.write(channel.dialect, combined, &mut text);
+            if let Some(local) = self.local(id) {
+                notice.write(channel.dialect, combined, local.head(head), &mut text);
+            }
             encode::frame(Opcode::Text, &text, &mut frame);
             self.tell(slot, &frame);
         }

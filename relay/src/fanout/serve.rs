@@ -359,7 +359,8 @@ impl Scratch {
         if skipped > 0 && wish.notices && (wish.behind || !channel.kind.is_keyed()) {
             let (from, to) = (*position, seq - 1);
             self.text.clear();
-            channel.notice(wish.calendar_ms, skipped, from, to).write(channel.dialect, wish.combined, &mut self.text);
+            let notice = channel.notice(wish.calendar_ms, skipped, from, to);
+            notice.write(channel.dialect, wish.combined, head, &mut self.text);
             encode::frame(encode::Opcode::Text, &self.text, &mut self.bytes);
             self.help(held, seq, true, None);
         }

@@ -1,6 +1,8 @@
 //! What the relay itself tells clients about a channel: what they missed, and how its data stands.
 
+use super::deriv::notice as deriv;
 use super::dialect::Dialect;
+use super::hub::notice as hub;
 use super::stream::notice as stream;
 
 /// How a stream fares.
@@ -35,11 +37,18 @@ pub struct Notice<'a> {
 }
 
 impl Notice<'_> {
-    /// Appends it as the dialect has it.
-    pub fn write(&self, dialect: Dialect, combined: bool, out: &mut Vec<u8>) {
+    /// Appends it as the dialect has it. `head` is what the subscription puts before its messages, where it does.
+    pub fn write(&self, dialect: Dialect, combined: bool, head: &[u8], out: &mut Vec<u8>) {
         match dialect {
             Dialect::Stream => stream::notice(self, combined, out),
-            Dialect::Hub | Dialect::Deriv | Dialect::SocketIo => stream::notice(self, false, out),
+            Dialect::Hub => hub::notice(self, out),
+            Dialect::Deriv => deriv::notice(self, head, out),
+            Dialect::SocketIo => stream::notice(self, false, out),
         }
+    }
+
+    /// The channel without the word that says what kind it is, as clients know it.
+    pub(super) fn subject(&self) -> &str {
+        self.channel.split(' ').nth(1).unwrap_or(self.channel)
     }
 }

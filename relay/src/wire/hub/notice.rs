@@ -4,49 +4,36 @@ use std::io::Write;
 
 use super::reply::timestamp;
 use crate::wire::json;
-use crate::wire::stream::notice::StreamState;
+use crate::wire::notice::Notice;
 
-/// Sent ahead of the next message: what a client missed of a channel, and how the channel is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Notice<'a> {
-    pub time_ms: u64,
-    pub channel: &'a str,
-    pub state: StreamState,
-    /// Frames that were skipped, and the seqs of the first and the last of them.
-    pub skipped: u64,
-    pub from: u64,
-    pub to: u64,
-}
-
-impl Notice<'_> {
-    /// Appends the notice.
-    pub fn write(&self, out: &mut Vec<u8>) {
-        let Self { time_ms, channel, state, skipped, from, to } = *self;
-        out.extend_from_slice(b"{\"type\":\"notice\",\"channel\":");
-        json::write_string(channel, out);
-        let state = state.name();
-        write!(out, ",\"state\":\"{state}\",\"skipped\":{skipped},\"from\":{from},\"to\":{to}")
-            .expect("memory takes what is written to it");
-        timestamp(time_ms, out);
-    }
+/// Appends a notice.
+pub fn notice(notice: &Notice<'_>, out: &mut Vec<u8>) {
+    let Notice { time_ms, state, skipped, from, to, .. } = *notice;
+    out.extend_from_slice(b"{\"type\":\"notice\",\"channel\":");
+    json::write_string(notice.subject(), out);
+    let state = state.name();
+    write!(out, ",\"state\":\"{state}\",\"skipped\":{skipped},\"from\":{from},\"to\":{to}")
+        .expect("memory takes what is written to it");
+    timestamp(time_ms, out);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::notice::StreamState;
 
     #[test]
     fn a_notice_reads_as_documented() {
-        let notice = Notice {
+        let missed = Notice {
             time_ms: 1_765_211_445_123,
-            channel: "bitcoinprice",
+            channel: "hub bitcoinprice",
             state: StreamState::Live,
             skipped: 3,
             from: 4,
             to: 6,
         };
         let mut out = Vec::new();
-        notice.write(&mut out);
+        notice(&missed, &mut out);
         assert_eq!(
             std::str::from_utf8(&out).unwrap(),
             r#"{"type":"notice","channel":"bitcoinprice","state":"live","skipped":3,"from":4,"to":6,"timestamp":"2025-12-08T16:30:45.123Z"}"#
