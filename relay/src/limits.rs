@@ -105,3 +105,14 @@ pub const DERIV_HISTORY_MAX: usize = 5000;
 
 /// Candles from before the start that a symbol keeps for the next who asks: two whole answers.
 pub const DERIV_PAST_CANDLES_MAX: usize = 2 * DERIV_HISTORY_MAX;
+/// Binary attachments a Socket.IO packet may announce. None of our events has any; the reference parser stops at ten.
+pub const ATTACHMENTS_MAX: u8 = 10;
+
+/// Digits of a Socket.IO acknowledgement id, which is repeated in the answer. The largest JS number has 309.
+pub const ACK_DIGITS_MAX: usize = 320;
+
+/// Bytes of a currency or a symbol in a Socket.IO wish. Real ones are under 12.
+pub const CURRENCY_BYTES_MAX: usize = 32;
+
+/// Packets waiting for the next poll of a Socket.IO client; a single larger packet is taken into an empty outbox.
+pub const OUTBOX_BYTES_MAX: usize = 64 * 1024;

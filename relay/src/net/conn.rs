@@ -57,6 +57,8 @@ pub struct Conn {
     pub proxied: bool,
     /// It is too many: its request is answered 503.
     pub refused: bool,
+    /// Questions to the market whose answer is on its way; it comes to this shard, so the connection stays here.
+    pub asked: u16,
     /// Slot and generation, as epoll knows it.
     pub key: u64,
     pub ticket: Ticket,
@@ -107,6 +109,7 @@ impl Conn {
             paused: false,
             proxied: false,
             refused: false,
+            asked: 0,
             key: 0,
             ticket,
             speaks,

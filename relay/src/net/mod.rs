@@ -9,6 +9,7 @@ pub mod admin;
 pub mod admission;
 pub mod clock;
 pub mod conn;
+pub mod derived;
 pub mod feed;
 pub mod handshake;
 pub mod http;

@@ -13,7 +13,6 @@ use crate::wire::dialect::Dialect;
 use crate::wire::stream::command::{self, Command, Id, Reject};
 use crate::wire::stream::name::Name;
 use crate::wire::stream::reply;
-use crate::wire::ws::encode::{self, Opcode};
 
 /// Error code of everything there is no room for.
 const NO_ROOM: i32 = 4;
@@ -163,7 +162,7 @@ impl Shard {
         }
     }
 
-    fn count_refused(&self, why: Refused) {
+    pub(super) fn count_refused(&self, why: Refused) {
         let counters = &self.shared.metrics.shards[self.id].counters;
         match why {
             Refused::NoUpstream => counters.refused_no_upstream.one(),
@@ -178,11 +177,5 @@ impl Shard {
         let mut text = Vec::new();
         reject.write(&mut text);
         self.say(slot, &text);
-    }
-
-    fn say(&mut self, slot: Slot, text: &[u8]) {
-        let mut frame = Vec::with_capacity(text.len() + 10);
-        encode::frame(Opcode::Text, text, &mut frame);
-        self.fanout.tell(slot, &frame);
     }
 }

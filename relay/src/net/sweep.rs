@@ -1,7 +1,7 @@
 //! Deadlines, without a timer for each: every tick looks at an eighth of the connections.
 
 use super::clock::{TICKS_PER_SECOND, Tick, ticks};
-use super::conn::Stage;
+use super::conn::{Conn, Stage};
 use super::shard::{Drain, Shard};
 use crate::fanout::slab::Slot;
 use crate::wire::close::CloseReason;
@@ -113,8 +113,9 @@ impl Shard {
             if excess == 0 {
                 break;
             }
-            let movable = |stage, paused: bool| stage == Stage::Open && !paused;
-            if self.fanout.session(slot).is_some_and(|session| movable(session.conn.stage, session.conn.paused)) {
+            let movable =
+                |conn: &Conn| conn.stage == Stage::Open && !conn.paused && conn.asked == 0 && conn.fd.is_some();
+            if self.fanout.session(slot).is_some_and(|session| movable(&session.conn)) {
                 self.hand_over(slot, least);
                 excess -= 1;
             }

@@ -1,8 +1,8 @@
 //! What the bytes of each protocol mean, on both sides of the relay.
 //!
 //! `http` judges the request that opens a connection, `ws` turns bytes into messages and back, `json` reads the
-//! text in them, and `stream`, `hub` and `deriv` are the dialects spoken in that text. `close` is the one table of how
-//! connections end. Nothing here knows a socket or a clock: bytes come in, values go out.
+//! text in them, and `stream`, `hub`, `deriv` and `socketio` are the dialects spoken in that text. `close` is the one
+//! table of how connections end. Nothing here knows a socket or a clock: bytes come in, values go out.
 
 pub mod close;
 pub mod deriv;
@@ -11,5 +11,6 @@ pub mod http;
 pub mod hub;
 pub mod json;
 pub mod notice;
+pub mod socketio;
 pub mod stream;
 pub mod ws;

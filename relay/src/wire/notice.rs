@@ -3,6 +3,7 @@
 use super::deriv::notice as deriv;
 use super::dialect::Dialect;
 use super::hub::notice as hub;
+use super::socketio;
 use super::stream::notice as stream;
 
 /// How a stream fares.
@@ -43,8 +44,17 @@ impl Notice<'_> {
             Dialect::Stream => stream::notice(self, combined, out),
             Dialect::Hub => hub::notice(self, out),
             Dialect::Deriv => deriv::notice(self, head, out),
-            Dialect::SocketIo => stream::notice(self, false, out),
+            Dialect::SocketIo => self.socketio(out),
         }
+    }
+
+    fn socketio(&self, out: &mut Vec<u8>) {
+        let Notice { time_ms, channel, state, skipped, from, to } = *self;
+        let mut words = channel.split(' ');
+        let class =
+            if words.next() == Some("fiat") { socketio::event::Class::Fiat } else { socketio::event::Class::Crypto };
+        let (base, name) = (words.next().unwrap_or_default(), words.next());
+        socketio::reply::Notice { class, base, name, state, skipped, from, to, time_ms }.write(out);
     }
 
     /// The channel without the word that says what kind it is, as clients know it.

@@ -13,6 +13,7 @@ mod command;
 mod http;
 mod input;
 mod json;
+mod socketio;
 mod target;
 mod upstream;
 mod ws;

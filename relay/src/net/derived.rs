@@ -1,0 +1,62 @@
+//! Subscriptions to derived topics, for the dialects that have them.
+
+use super::market::Asker;
+use super::shard::Shard;
+use crate::fanout::slab::Slot;
+use crate::fanout::subscribe::From;
+use crate::fanout::topics::{Refused, Wanted};
+use crate::market::product::Question;
+use crate::market::topic::Topic;
+use crate::wire::dialect::Dialect;
+use crate::wire::ws::encode::{self, Opcode};
+
+impl Shard {
+    /// Subscribes; false if it is held already. `head` goes before each message, where the dialect has that.
+    pub(super) fn subscribe_topic(
+        &mut self,
+        slot: Slot,
+        topic: &Topic,
+        from: From,
+        head: &[u8],
+    ) -> Result<bool, Refused> {
+        let name = topic.to_string();
+        if self.fanout.holds(slot, &name) {
+            return Ok(false);
+        }
+        let channel = match self.fanout.find(&name) {
+            Some(channel) => channel.clone(),
+            None => {
+                let dialect = match topic {
+                    Topic::Hub { .. } => Dialect::Hub,
+                    Topic::Ticks { .. } | Topic::Candles { .. } => Dialect::Deriv,
+                    Topic::Rates { .. } => Dialect::SocketIo,
+                };
+                let wanted = Wanted { name: &name, kind: topic.kind(), dialect, dead: false, client: None };
+                let channel = self.shared.topics.subscribe(wanted, self.id);
+                channel.inspect_err(|why| self.count_refused(*why))?
+            }
+        };
+        Ok(self.fanout.subscribe_with(slot, &channel, from, head))
+    }
+
+    /// Ends a subscription; false if there was none.
+    pub(super) fn unsubscribe_topic(&mut self, slot: Slot, topic: &Topic) -> bool {
+        let held = self.fanout.unsubscribe(slot, &topic.to_string());
+        self.release();
+        held
+    }
+
+    /// Asks the market for a client; the answer comes by mail with the token.
+    pub(super) fn ask(&mut self, slot: Slot, question: Question, token: u32) {
+        let Some(session) = self.fanout.session_mut(slot) else { return };
+        session.conn.asked += 1;
+        let from = Asker::Client { shard: self.id, key: session.conn.key, token };
+        self.shared.desk.ask(question, from);
+    }
+
+    pub(super) fn say(&mut self, slot: Slot, text: &[u8]) {
+        let mut frame = Vec::with_capacity(text.len() + encode::HEADER_BYTES_MAX);
+        encode::frame(Opcode::Text, text, &mut frame);
+        self.fanout.tell(slot, &frame);
+    }
+}
