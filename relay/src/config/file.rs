@@ -14,6 +14,9 @@ pub(super) struct File {
     pub edge: Vec<Given>,
     /// A table each.
     pub upstreams: Vec<Given>,
+    pub hub: Vec<Given>,
+    /// A table each.
+    pub hub_channels: Vec<Given>,
 }
 
 /// Reads a file. One that is not TOML gives every error of its syntax, and nothing else.
@@ -39,7 +42,8 @@ impl File {
         let section = match given.key.as_str() {
             "limits" => &mut self.limits,
             "edge" => &mut self.edge,
-            "upstream" => return self.place_upstreams(given, problems),
+            "hub" => &mut self.hub,
+            "upstream" => return place_tables(given, UPSTREAM_EXPECTED, &mut self.upstreams, "", problems),
             _ => return self.top.push(given),
         };
         match given.value {
@@ -49,21 +53,27 @@ impl File {
                 problems.value("", &given, reason);
             }
         }
+        // The channels stand in the hub's table, but are sections of their own.
+        for given in self.hub.extract_if(.., |given| given.key == "channel") {
+            place_tables(given, CHANNEL_EXPECTED, &mut self.hub_channels, "hub", problems);
+        }
     }
+}
 
-    fn place_upstreams(&mut self, given: Given, problems: &mut Problems) {
-        let expected = || Reason::must("a section for each upstream, [[upstream]] in double brackets");
-        match given.value {
-            Value::List(items) => {
-                for item in items {
-                    match item.value {
-                        Value::Table(_) => self.upstreams.push(item),
-                        _ => problems.value("", &item, expected()),
-                    }
+const UPSTREAM_EXPECTED: &str = "a section for each upstream, [[upstream]] in double brackets";
+const CHANNEL_EXPECTED: &str = "a section for each channel, [[hub.channel]] in double brackets";
+
+fn place_tables(given: Given, expected: &'static str, tables: &mut Vec<Given>, section: &str, problems: &mut Problems) {
+    match given.value {
+        Value::List(items) => {
+            for item in items {
+                match item.value {
+                    Value::Table(_) => tables.push(item),
+                    _ => problems.value(section, &item, Reason::must(expected)),
                 }
             }
-            _ => problems.value("", &given, expected()),
         }
+        _ => problems.value(section, &given, Reason::must(expected)),
     }
 }
 

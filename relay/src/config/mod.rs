@@ -16,6 +16,7 @@ mod value;
 
 mod cidr;
 mod edge;
+mod hub;
 mod limits;
 mod pattern;
 mod problem;
@@ -33,6 +34,7 @@ use std::path::Path;
 
 pub use cidr::Cidr;
 pub use edge::{Edge, Forwarded, Origin};
+pub use hub::{Hub, HubChannel};
 pub use limits::Limits;
 pub use pattern::Pattern;
 pub use problem::Reason;

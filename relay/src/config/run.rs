@@ -9,6 +9,7 @@ use super::args::Args;
 use super::edge::{self, Edge};
 use super::file::File;
 use super::given::Place;
+use super::hub::{self, Hub};
 use super::limits::{self, Limits};
 use super::problem::{Problems, Reason};
 use super::profile::Profile;
@@ -44,6 +45,7 @@ pub struct Config {
     pub edge: Edge,
     /// At least one. The first with a matching pattern takes a stream.
     pub upstreams: Vec<Upstream>,
+    pub hub: Hub,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +102,7 @@ impl Config {
             limits: limits::read(profile, file.limits.into_iter().chain(args.limits).collect(), &mut problems),
             edge: edge::read(file.edge, &mut problems),
             upstreams: upstream::read(file.upstreams, args.upstreams, &mut problems),
+            hub: hub::read(file.hub, file.hub_channels, &mut problems),
         };
         if problems.is_empty() { Ok(config) } else { Err(problems) }
     }

@@ -11,10 +11,18 @@ pub(super) enum SectionName {
     Limits,
     Edge,
     Upstream,
+    Hub,
+    HubChannel,
 }
 
-pub(super) const SECTIONS: [SectionName; 4] =
-    [SectionName::Top, SectionName::Limits, SectionName::Edge, SectionName::Upstream];
+pub(super) const SECTIONS: [SectionName; 6] = [
+    SectionName::Top,
+    SectionName::Limits,
+    SectionName::Edge,
+    SectionName::Upstream,
+    SectionName::Hub,
+    SectionName::HubChannel,
+];
 
 pub(super) struct Setting {
     pub key: &'static str,
@@ -46,6 +54,8 @@ impl SectionName {
             SectionName::Limits => "limits",
             SectionName::Edge => "edge",
             SectionName::Upstream => "upstream",
+            SectionName::Hub => "hub",
+            SectionName::HubChannel => "hub.channel",
         }
     }
 
@@ -55,6 +65,8 @@ impl SectionName {
             SectionName::Limits => "in [limits]",
             SectionName::Edge => "in [edge]",
             SectionName::Upstream => "in [[upstream]]",
+            SectionName::Hub => "in [hub]",
+            SectionName::HubChannel => "in [[hub.channel]]",
         }
     }
 
@@ -64,6 +76,8 @@ impl SectionName {
             SectionName::Limits => LIMITS,
             SectionName::Edge => EDGE,
             SectionName::Upstream => UPSTREAM,
+            SectionName::Hub => HUB,
+            SectionName::HubChannel => HUB_CHANNEL,
         }
     }
 }
@@ -78,9 +92,9 @@ pub(super) fn home_of(key: &str) -> Option<SectionName> {
 }
 
 pub(super) fn unknown_key(section: SectionName, key: &str) -> Reason {
-    let sections = ["[limits]", "[edge]", "[[upstream]]"];
+    let sections = ["[limits]", "[edge]", "[[upstream]]", "[hub]"];
     let near_section = || {
-        nearest(key, ["limits", "edge", "upstream"])
+        nearest(key, ["limits", "edge", "upstream", "hub"])
             .map(|near| sections.into_iter().find(|name| name.contains(near)).unwrap_or(near))
     };
     let near = match section {
@@ -92,7 +106,7 @@ pub(super) fn unknown_key(section: SectionName, key: &str) -> Reason {
 
 /// The setting behind a path such as `limits.exempt_loopback`.
 pub(super) fn setting(path: &str) -> Option<&'static Setting> {
-    let (section, key) = match path.split_once('.') {
+    let (section, key) = match path.rsplit_once('.') {
         Some((prefix, key)) => (SECTIONS.into_iter().find(|section| section.prefix() == prefix)?, key),
         None => (SectionName::Top, path),
     };
@@ -234,4 +248,22 @@ const UPSTREAM: &[Setting] = &[
     key("messages_per_second", "10 (binance.com: 5)", "Messages we may send on one connection in any second"),
     key("streams_per_connection", "1024 (bitzoom.com: 200)", "Streams on one connection"),
     key("connections", "5", "Connections at a time"),
+];
+
+#[rustfmt::skip]
+const HUB: &[Setting] = &[
+    key("interval", r#""10s""#, "How often the scheduled channels push, from 100ms to 1h"),
+    key("symbols", "what the upstreams have", r#"Pairs of the binance_* channels, such as "BTC/USDT""#),
+    key("test", "true", "Serve POST /ws/test, which sends a text to every client of the hub; switch it off in public"),
+    key("test_per_second", "10", "Such requests of one address in any second; 0 is no limit"),
+];
+
+#[rustfmt::skip]
+const HUB_CHANNEL: &[Setting] = &[
+    key("name", "required", "What clients subscribe to; a documented channel with this name is replaced"),
+    key("data", "required", r#"What it says: "prices", "orderbook", "24hr", "okx", "coingecko_global", "coingecko_top" or "coingecko_trending""#),
+    key("instruments", "the hub's symbols", "Its pairs; not for CoinGecko's data, which bring their own"),
+    key("exchange", "binance, okx or coingecko, by the data", "The exchange its messages name"),
+    key("every", "the hub's interval", r#"How often it pushes, from 100ms to 1h, or "realtime" for each value as it comes"#),
+    key("stale_after", r#""60s" (CoinGecko: "2h")"#, "An older value is not pushed any more, 24h is the most"),
 ];

@@ -2,10 +2,12 @@
 
 use std::fmt::Write;
 
+use super::hub::Hub;
 use super::pattern::Pattern;
 use super::run::Config;
 use super::upstream::{Source, Upstream};
 use super::value::{show_duration, show_size};
+use crate::market::hub::spec::Pair;
 
 pub(super) fn summary(config: &Config) -> String {
     let mut text = String::new();
@@ -33,7 +35,21 @@ pub(super) fn summary(config: &Config) -> String {
     for (index, upstream) in config.upstreams.iter().enumerate() {
         line("upstream", describe(upstream, &config.upstreams[..index]));
     }
+    line("hub", describe_hub(&config.hub));
     text
+}
+
+fn describe_hub(hub: &Hub) -> String {
+    let pairs = match &hub.symbols {
+        Some(pairs) => pairs.iter().map(Pair::instrument).collect::<Vec<_>>().join(" "),
+        None => "those of the upstreams".to_owned(),
+    };
+    let test = if hub.test { "on" } else { "off" };
+    let channels = hub.specs(&[]).len();
+    format!(
+        "{channels} channels, scheduled ones every {}; pairs {pairs}; POST /ws/test {test}",
+        show_duration(hub.interval)
+    )
 }
 
 fn describe(upstream: &Upstream, before: &[Upstream]) -> String {

@@ -11,6 +11,7 @@
 
 mod command;
 mod http;
+mod hub;
 mod input;
 mod json;
 mod socketio;

@@ -184,6 +184,7 @@ clients   connections per IP unlimited, subscriptions 1024, messages/s 5, ping 2
 loopback  exempt from the limits
 memory    100000 topics, logs up to 1GiB
 upstream  sim (sim): seed 1, documented fields; streams *
+hub       8 channels, scheduled ones every 10s; pairs those of the upstreams; POST /ws/test on
 ";
     assert_eq!(start.printed(), (expected.to_owned(), 0));
 }

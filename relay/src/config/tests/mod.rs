@@ -2,6 +2,7 @@
 
 mod documents;
 mod errors;
+mod hub;
 mod merge;
 mod upstreams;
 

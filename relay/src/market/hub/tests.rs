@@ -11,6 +11,7 @@ use crate::wire::json::{self, Object, ValueKind};
 
 const FIXTURE: &str = include_str!("../../../testdata/hub/price_updates.jsonl");
 const DAY: &str = include_str!("../../../testdata/rest/binance_ticker_24hr.json");
+const DEPTH: &str = include_str!("../../../testdata/rest/binance_depth.json");
 const MARKETS: &str = include_str!("../../../testdata/rest/coingecko_markets.json");
 const GLOBAL: &str = include_str!("../../../testdata/rest/coingecko_global.json");
 const TRENDING: &str = include_str!("../../../testdata/rest/coingecko_trending.json");
@@ -117,6 +118,22 @@ fn prices_and_books_are_the_recorded_ones() {
     };
     bench.take("btcusdt@depth20", Event::Book(book), NOW_MS);
     assert_eq!(without_source_time(bench.last()), recorded("binance_orderbook"));
+}
+
+#[test]
+fn a_book_of_the_venue_keeps_its_text() {
+    let depth: String = DEPTH.split_whitespace().collect();
+    let member = |key: &str| {
+        let mut object = Object::open(&depth).unwrap();
+        std::iter::from_fn(|| object.next().unwrap()).find(|member| member.key() == key).unwrap().value.text
+    };
+    let (last_update, bids, asks) = (member("lastUpdateId"), member("bids"), member("asks"));
+    let mut bench = Bench::documented("binance_orderbook");
+    let book = Book { symbol: "BTCUSDT", last_update, bids, asks, time_ms: 0 };
+    bench.take("btcusdt@depth20", Event::Book(book), NOW_MS);
+    assert!(bench.last().contains(r#""price":42150.49500000,"#), "{}", bench.last());
+    let data = format!(r#""data":{{"symbol":"BTCUSDT",{}}}"#, &depth[1..]);
+    assert!(bench.last().ends_with(&data), "{}", bench.last());
 }
 
 #[test]
