@@ -4,6 +4,7 @@
 //! here, once for each [`topic`], and only while somebody wants it. A [`product`] takes decoded [`event`]s of the
 //! streams it needs and says what its topics' clients get. Nothing here holds a socket, a task or a clock.
 
+pub mod deriv;
 pub mod event;
 pub mod product;
 pub mod topic;
