@@ -1,7 +1,8 @@
 //! What the bytes of each protocol mean, on both sides of the relay.
 //!
 //! `http` judges the request that opens a connection, `ws` turns bytes into messages and back, `json` reads the
-//! text in them, and `stream` and `deriv` are the dialects spoken in that text. `close` is the one table of how connections end.
+//! text in them, and `stream` and `deriv` are the dialects spoken in that text. `close` is the one table of how
+//! connections end.
 //! Nothing here knows a socket or a clock: bytes come in, values go out.
 
 pub mod close;
