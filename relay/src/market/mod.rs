@@ -5,6 +5,7 @@
 //! streams it needs and says what its topics' clients get. Nothing here holds a socket, a task or a clock.
 
 pub mod catalog;
+pub mod deriv;
 pub mod event;
 pub mod product;
 pub mod topic;

@@ -76,7 +76,8 @@ struct Window<const SLICES: usize, const SLICE_MS: u64> {
 }
 
 // A slice may hold a whole window's calls.
-const _: () = assert!(DERIV_CALLS_PER_MINUTE <= u8::MAX as u32 && DERIV_PINGS_PER_SECOND <= u8::MAX as u32);
+const _: () = assert!(DERIV_CALLS_PER_MINUTE <= u8::MAX as u32);
+const _: () = assert!(DERIV_PINGS_PER_SECOND <= u8::MAX as u32);
 
 impl<const SLICES: usize, const SLICE_MS: u64> Window<SLICES, SLICE_MS> {
     const fn new() -> Self {

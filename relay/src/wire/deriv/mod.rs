@@ -1,6 +1,6 @@
 //! The dialect of Deriv's API version 3, clients' side only.
 //!
-//! A client arrives by a [`url`] and sends a [`request`] at a time, which [`reply`] answers, if its [`budget`] allows it.
+//! A client arrives by a [`url`] and sends a [`request`] at a time, which [`reply`] answers if its [`budget`] allows it.
 //! A subscription is known by its [`id`]. Its [`push`]es repeat what it asked, so they are made of two pieces: a
 //! head of its own, and a tail shared by all. [`notice`] writes what is our own word.
 //!

@@ -1,6 +1,7 @@
 //! What a client asks: `{"ticks":"R_100","subscribe":1,"req_id":3}`.
 //!
-//! One key of the object names the method. Its schema decides about the others, and everything that is wrong is said at once.
+//! One key of the object names the method. Its schema decides about the others, and everything that is wrong is said
+//! at once.
 
 use super::fields::{self, Fields};
 use super::reject::Reject;

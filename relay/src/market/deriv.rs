@@ -1,0 +1,376 @@
+//! A Deriv symbol: its ticks, its candles, and its past.
+//!
+//! It listens while it lives, so that somebody who comes back within the linger finds it warm. Where its source knows its own
+//! past, it has a tick from the start, and history reaches back before it.
+
+mod candles;
+mod past;
+mod price;
+mod sampler;
+mod ticks;
+
+pub mod symbols;
+
+#[cfg(test)]
+mod tests;
+
+use std::io::Write;
+use std::sync::Arc;
+
+use self::candles::{Candle, Candles};
+pub use self::past::{Past, PastTick};
+use self::price::Price;
+use self::sampler::{Quote, Sampler};
+use self::ticks::{Grid, Tick, Ticks};
+use super::event::Event;
+use super::product::{Answer, History, Out, Product, Question};
+use super::topic::Topic;
+use crate::limits::DERIV_HISTORY_MAX;
+use crate::wire::deriv::push::{OhlcView, TickView, ohlc_tail, tick_tail};
+use crate::wire::deriv::request::{GRANULARITIES_S, HistoryCall};
+
+/// Where a symbol's ticks come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A stream of ticks, at most one a second (`r_50@tick`).
+    Native { stream: Box<str> },
+    /// A pair that trades: its trades' price, and bid and ask of its top.
+    Pair { trades: Box<str>, tops: Box<str> },
+}
+
+/// What a source said that became no tick.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ignored {
+    /// An event with a price that is none.
+    pub malformed: u64,
+    /// A second we have had already.
+    pub repeated: u64,
+}
+
+pub struct DerivSymbol {
+    symbol: Box<str>,
+    source: Source,
+    past: Option<Arc<dyn Past + Send + Sync>>,
+    /// Fractional digits.
+    pip_size: u32,
+    newest: Option<Quote>,
+    ticks: Ticks,
+    candles: Candles,
+    sampler: Sampler,
+    wanted: Wanted,
+    /// Whether subscribers to `ticks` are still to be told the newest tick, so that nobody waits for the next.
+    announce: bool,
+    ignored: Ignored,
+}
+
+#[derive(Default)]
+struct Wanted {
+    ticks: bool,
+    history: bool,
+    /// By granularity, each with its open candle.
+    candles: Vec<(u32, Option<Candle>)>,
+}
+
+/// What `ticks_history` asks the product.
+pub fn history(call: &HistoryCall, now_s: u64) -> History {
+    History {
+        symbol: call.symbol.clone(),
+        end_s: call.end_s,
+        start_s: call.first_s(now_s),
+        count: call.count(),
+        granularity_s: call.candle_s(),
+    }
+}
+
+impl DerivSymbol {
+    pub fn new(symbol: &str, source: Source, past: Option<Arc<dyn Past + Send + Sync>>, pip_size: u32) -> Self {
+        Self {
+            symbol: symbol.into(),
+            source,
+            past,
+            pip_size,
+            newest: None,
+            ticks: Ticks::default(),
+            candles: Candles::default(),
+            sampler: Sampler::default(),
+            wanted: Wanted::default(),
+            announce: false,
+            ignored: Ignored::default(),
+        }
+    }
+
+    pub fn ignored(&self) -> Ignored {
+        self.ignored
+    }
+
+    /// Begins with the tick of this moment where the past knows it: the live one of the same second is then the repeat.
+    fn begin(&mut self, now_ms: u64) {
+        if self.newest.is_some() {
+            return;
+        }
+        let grid = self.past.as_deref().and_then(|past| Grid::new(past, &self.symbol, self.pip_size));
+        let tick = grid.and_then(|grid| {
+            let epoch_s = grid.floor(now_ms / 1000);
+            Some((epoch_s, grid.quote(epoch_s)?))
+        });
+        if let Some((epoch_s, PastTick { quote, bid, ask })) = tick
+            && let Some(quote) = self.quote(epoch_s, &quote, &bid, &ask)
+        {
+            self.keep(quote);
+        }
+    }
+
+    fn quote(&self, epoch_s: u64, quote: &str, bid: &str, ask: &str) -> Option<Quote> {
+        let [quote, bid, ask] = [quote, bid, ask].map(|text| self.price(text));
+        Some(Quote { epoch_s, quote: quote?, bid: bid?, ask: ask? })
+    }
+
+    fn price(&self, text: &str) -> Option<Price> {
+        Price::parse(text, self.pip_size)
+    }
+
+    /// The tick that an event completes, if any; `None` if a price in it is none.
+    fn read(&mut self, source: &str, event: &Event<'_>, now_ms: u64) -> Option<Option<Quote>> {
+        match (&self.source, event) {
+            (Source::Native { stream }, Event::Tick(tick)) if **stream == *source => {
+                self.quote(tick.time_ms / 1000, tick.quote, tick.bid, tick.ask).map(Some)
+            }
+            (Source::Pair { trades, .. }, Event::Trade(trade)) if **trades == *source => {
+                let price = self.price(trade.price)?;
+                Some(self.sampler.trade(price, now_ms))
+            }
+            (Source::Pair { tops, .. }, Event::Top(top)) if **tops == *source => {
+                let (bid, ask) = self.price(top.bid).zip(self.price(top.ask))?;
+                Some(self.sampler.top(bid, ask, now_ms))
+            }
+            _ => Some(None),
+        }
+    }
+
+    fn keep(&mut self, quote: Quote) {
+        let grid = self.past.as_deref().and_then(|past| Grid::new(past, &self.symbol, self.pip_size));
+        if let (Some(grid), Some(newest)) = (grid, &self.newest)
+            && grid.is_gap(newest.epoch_s, quote.epoch_s)
+        {
+            self.candles.restart();
+            self.wanted.candles.iter_mut().for_each(|(_, candle)| *candle = None);
+        }
+        let tick = Tick { epoch_s: quote.epoch_s, quote: quote.quote };
+        self.newest = Some(quote);
+        self.ticks.push(tick);
+        self.candles.push(tick);
+    }
+
+    /// A tick's second is its identity: none is told twice.
+    fn tell(&mut self, quote: Quote, out: &mut Out<'_>) {
+        if self.newest.is_some_and(|newest| quote.epoch_s <= newest.epoch_s) {
+            self.ignored.repeated += 1;
+            return;
+        }
+        self.keep(quote);
+        if self.wanted.ticks {
+            self.tell_tick(&quote, false, out);
+        }
+        if self.wanted.history {
+            self.tell_tick(&quote, true, out);
+        }
+        self.tell_candles(&quote, out);
+        self.announce = false;
+    }
+
+    fn tell_tick(&self, quote: &Quote, history: bool, out: &mut Out<'_>) {
+        let mut body = Vec::new();
+        self.write_tick(quote, &mut body);
+        out(&Topic::Ticks { symbol: self.symbol.clone(), history }, 0, &body);
+    }
+
+    fn write_tick(&self, quote: &Quote, body: &mut Vec<u8>) {
+        let view = TickView {
+            ask: &quote.ask.text(),
+            bid: &quote.bid.text(),
+            quote: &quote.quote.text(),
+            epoch_s: quote.epoch_s,
+            pip_size: self.pip_size,
+            symbol: &self.symbol,
+        };
+        tick_tail(&view, body);
+    }
+
+    fn tell_candles(&mut self, quote: &Quote, out: &mut Out<'_>) {
+        let grid = self.past.as_deref().and_then(|past| Grid::new(past, &self.symbol, self.pip_size));
+        for (granularity_s, candle) in &mut self.wanted.candles {
+            let open_s = quote.epoch_s - quote.epoch_s % u64::from(*granularity_s);
+            if let Some(candle) = candle.as_mut().filter(|candle| candle.open_s == open_s) {
+                candle.take(quote.quote);
+            } else {
+                // A new one, or the first we are asked for: what is known of it includes this tick.
+                *candle = self.candles.at(open_s, *granularity_s, grid.as_ref());
+            }
+            let Some(candle) = candle else {
+                continue;
+            };
+            let [open, high, low, close] =
+                [candle.open, candle.high, candle.low, candle.close].map(|price| price.fixed(self.pip_size));
+            let view = OhlcView {
+                open: &open,
+                high: &high,
+                low: &low,
+                close: &close,
+                epoch_s: quote.epoch_s,
+                open_s,
+                granularity_s: *granularity_s,
+                pip_size: self.pip_size,
+                symbol: &self.symbol,
+            };
+            let mut body = Vec::new();
+            ohlc_tail(&view, &mut body);
+            out(&Topic::Candles { symbol: self.symbol.clone(), granularity_s: *granularity_s }, 0, &body);
+        }
+    }
+
+    /// The value of `history` or `candles`.
+    fn write_history(&mut self, asked: &History, newest_s: u64) -> Vec<u8> {
+        let grid = self.past.as_deref().and_then(|past| Grid::new(past, &self.symbol, self.pip_size));
+        let end_s = asked.end_s.unwrap_or(newest_s).min(newest_s);
+        let start_s = asked.start_s.unwrap_or(0);
+        let count = asked.count.min(DERIV_HISTORY_MAX);
+        let mut body = Vec::new();
+        match asked.granularity_s {
+            None => {
+                if let Some(grid) = &grid {
+                    self.ticks.fill(grid);
+                }
+                write_ticks(&self.ticks.between(start_s, end_s, count, grid.as_ref()), &mut body);
+            }
+            Some(granularity_s) => {
+                let candles = self.candles.between(start_s, end_s, count, granularity_s, grid.as_ref());
+                write_candles(&candles, &mut body);
+            }
+        }
+        body
+    }
+}
+
+impl Product for DerivSymbol {
+    fn sources(&self) -> Vec<Box<str>> {
+        match &self.source {
+            Source::Native { stream } => vec![stream.clone()],
+            Source::Pair { trades, tops } => vec![trades.clone(), tops.clone()],
+        }
+    }
+
+    fn want(&mut self, topic: &Topic, now_ms: u64) {
+        self.begin(now_ms);
+        match topic {
+            Topic::Ticks { history: false, .. } => {
+                self.wanted.ticks = true;
+                self.announce = true;
+            }
+            Topic::Ticks { history: true, .. } => self.wanted.history = true,
+            Topic::Candles { granularity_s, .. } if GRANULARITIES_S.contains(granularity_s) => {
+                if !self.wanted.candles.iter().any(|(wanted_s, _)| wanted_s == granularity_s) {
+                    self.wanted.candles.push((*granularity_s, None));
+                }
+            }
+            _ => debug_assert!(false, "{topic} is none of {}", self.symbol),
+        }
+    }
+
+    fn unwant(&mut self, topic: &Topic) {
+        match topic {
+            Topic::Ticks { history: false, .. } => {
+                self.wanted.ticks = false;
+                self.announce = false;
+            }
+            Topic::Ticks { history: true, .. } => self.wanted.history = false,
+            Topic::Candles { granularity_s, .. } => {
+                self.wanted.candles.retain(|(wanted_s, _)| wanted_s != granularity_s);
+            }
+            Topic::Hub { .. } | Topic::Rates { .. } => {}
+        }
+    }
+
+    fn take(&mut self, source: &str, event: &Event<'_>, now_ms: u64, out: &mut Out<'_>) {
+        match self.read(source, event, now_ms) {
+            Some(Some(quote)) => self.tell(quote, out),
+            Some(None) => {}
+            None => self.ignored.malformed += 1,
+        }
+    }
+
+    fn due_ms(&self) -> u64 {
+        if self.announce && self.newest.is_some() { 0 } else { self.sampler.due_ms() }
+    }
+
+    fn poll(&mut self, now_ms: u64, out: &mut Out<'_>) {
+        if let Some(quote) = self.sampler.poll(now_ms) {
+            self.tell(quote, out);
+        }
+        if self.announce
+            && let Some(newest) = self.newest
+        {
+            self.tell_tick(&newest, false, out);
+            self.announce = false;
+        }
+    }
+
+    fn answer(&mut self, question: &Question, now_ms: u64) -> Option<Answer> {
+        let symbol = match question {
+            Question::Tick { symbol } | Question::Spot { symbol } => symbol,
+            Question::History(history) => &history.symbol,
+            Question::Rates { .. } => return Some(Answer::Unknown),
+        };
+        if *symbol != self.symbol {
+            return Some(Answer::Unknown);
+        }
+        self.begin(now_ms);
+        let newest = self.newest?;
+        let mut body = Vec::new();
+        match question {
+            Question::Tick { .. } => self.write_tick(&newest, &mut body),
+            Question::History(asked) => body = self.write_history(asked, newest.epoch_s),
+            Question::Spot { .. } => symbols::write_spot(newest.quote, newest.epoch_s, now_ms / 1000, &mut body),
+            Question::Rates { .. } => {}
+        }
+        Some(Answer::Json { body, pip_size: self.pip_size })
+    }
+}
+
+fn write_ticks(ticks: &[Tick], body: &mut Vec<u8>) {
+    body.extend_from_slice(b"{\"prices\":[");
+    for (index, tick) in ticks.iter().enumerate() {
+        comma(index, body);
+        tick.quote.write(body);
+    }
+    body.extend_from_slice(b"],\"times\":[");
+    for (index, tick) in ticks.iter().enumerate() {
+        comma(index, body);
+        append(body, format_args!("{}", tick.epoch_s));
+    }
+    body.extend_from_slice(b"]}");
+}
+
+fn write_candles(candles: &[Candle], body: &mut Vec<u8>) {
+    body.push(b'[');
+    for (index, candle) in candles.iter().enumerate() {
+        comma(index, body);
+        let prices = [("close", candle.close), ("high", candle.high), ("low", candle.low), ("open", candle.open)];
+        append(body, format_args!("{{\"epoch\":{}", candle.open_s));
+        for (key, price) in prices {
+            append(body, format_args!(",\"{key}\":"));
+            price.write(body);
+        }
+        body.push(b'}');
+    }
+    body.push(b']');
+}
+
+fn comma(index: usize, body: &mut Vec<u8>) {
+    if index > 0 {
+        body.push(b',');
+    }
+}
+
+fn append(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("memory takes what is written to it");
+}
