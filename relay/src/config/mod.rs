@@ -17,7 +17,6 @@ mod value;
 mod cidr;
 mod edge;
 mod limits;
-mod pattern;
 mod problem;
 mod profile;
 mod run;
@@ -34,12 +33,13 @@ use std::path::Path;
 pub use cidr::Cidr;
 pub use edge::{Edge, Forwarded, Origin};
 pub use limits::Limits;
-pub use pattern::Pattern;
 pub use problem::Reason;
 pub use profile::Profile;
 pub use run::{Config, LogFormat, SHARDS_MAX};
 pub use upstream::{Source, Upstream};
 pub use url::Url;
+
+pub use crate::access::pattern::Pattern;
 
 use args::{Args, Verb};
 use file::File;

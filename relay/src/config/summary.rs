@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use super::pattern::Pattern;
 use super::run::Config;
 use super::upstream::{Source, Upstream};
 use super::value::{show_duration, show_size};
+use crate::access::pattern::Pattern;
 
 pub(super) fn summary(config: &Config) -> String {
     let mut text = String::new();

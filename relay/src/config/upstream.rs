@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::given::{Given, Place, Value};
 use super::near::nearest;
-use super::pattern::Pattern;
 use super::problem::{Problems, Reason};
 use super::section::Section;
 use super::settings::SectionName;
 use super::url::Url;
 use super::value::{choice, count, duration, duration_or_off, parsed, quoted, text};
+use crate::access::pattern::Pattern;
 use crate::limits::NAME_BYTES_MAX;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,7 +125,7 @@ fn read_one(mut section: Section<'_>, before: &[Upstream]) -> Option<Upstream> {
 
     let is_within = |domain| url.as_ref().is_some_and(|url: &Url| url.is_within(domain));
     let (bitzoom, binance) = (is_within("bitzoom.com"), is_within("binance.com"));
-    let streams = section.list("streams", parsed(Pattern::parse)).unwrap_or_else(|| vec![Pattern::any()]);
+    let streams = section.list("streams", parsed(pattern)).unwrap_or_else(|| vec![Pattern::any()]);
     let symbols = section.list("symbols", parsed(symbol));
     let always = section.list("always", parsed(stream_name)).unwrap_or_default();
     let linger = section.value("linger", 30 * SECOND, duration(Duration::ZERO..=24 * HOUR));
@@ -228,6 +228,10 @@ fn file(value: &Value) -> Result<PathBuf, Reason> {
 fn is_name(text: &str) -> bool {
     let odd = |c: char| c.is_whitespace() || c.is_control();
     !text.is_empty() && text.len() <= NAME_BYTES_MAX && !text.contains(odd)
+}
+
+fn pattern(text: &str) -> Result<Pattern, Reason> {
+    Pattern::parse(text).map_err(|error| Reason::must(error.to_string()))
 }
 
 fn stream_name(text: &str) -> Result<String, Reason> {
