@@ -12,7 +12,9 @@ pub(super) struct File {
     pub top: Vec<Given>,
     pub limits: Vec<Given>,
     pub edge: Vec<Given>,
+    pub access: Vec<Given>,
     /// A table each.
+    pub accounts: Vec<Given>,
     pub upstreams: Vec<Given>,
 }
 
@@ -39,7 +41,9 @@ impl File {
         let section = match given.key.as_str() {
             "limits" => &mut self.limits,
             "edge" => &mut self.edge,
-            "upstream" => return self.place_upstreams(given, problems),
+            "access" => &mut self.access,
+            "account" => return place_tables(&mut self.accounts, given, problems),
+            "upstream" => return place_tables(&mut self.upstreams, given, problems),
             _ => return self.top.push(given),
         };
         match given.value {
@@ -50,20 +54,21 @@ impl File {
             }
         }
     }
+}
 
-    fn place_upstreams(&mut self, given: Given, problems: &mut Problems) {
-        let expected = || Reason::must("a section for each upstream, [[upstream]] in double brackets");
-        match given.value {
-            Value::List(items) => {
-                for item in items {
-                    match item.value {
-                        Value::Table(_) => self.upstreams.push(item),
-                        _ => problems.value("", &item, expected()),
-                    }
+fn place_tables(tables: &mut Vec<Given>, given: Given, problems: &mut Problems) {
+    let key = &given.key;
+    let expected = || Reason::must(format!("a section for each {key}, [[{key}]] in double brackets"));
+    match given.value {
+        Value::List(items) => {
+            for item in items {
+                match item.value {
+                    Value::Table(_) => tables.push(item),
+                    _ => problems.value("", &item, expected()),
                 }
             }
-            _ => problems.value("", &given, expected()),
         }
+        _ => problems.value("", &given, expected()),
     }
 }
 

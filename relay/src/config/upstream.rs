@@ -90,7 +90,7 @@ fn read_list(list: Vec<(Place, Vec<Given>)>, problems: &mut Problems) -> Vec<Ups
     upstreams
 }
 
-fn from_table(table: Given) -> (Place, Vec<Given>) {
+pub(super) fn from_table(table: Given) -> (Place, Vec<Given>) {
     match table.value {
         Value::Table(given) => (table.place, given),
         _ => (table.place, Vec::new()),
@@ -218,7 +218,7 @@ fn kind(value: &Value) -> Result<Kind, Reason> {
     Err(Reason::NotOneOf { allowed: supported(), near })
 }
 
-fn file(value: &Value) -> Result<PathBuf, Reason> {
+pub(super) fn file(value: &Value) -> Result<PathBuf, Reason> {
     match text(value) {
         Ok(path) if !path.is_empty() => Ok(PathBuf::from(path)),
         _ => Err(Reason::must("a file's path")),
@@ -248,7 +248,7 @@ fn symbol(text: &str) -> Result<String, Reason> {
     Ok(text.to_lowercase())
 }
 
-fn label(text: &str) -> Result<String, Reason> {
+pub(super) fn label(text: &str) -> Result<String, Reason> {
     let letter = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if text.is_empty() || text.len() > 64 || !text.chars().all(letter) {
         return Err(Reason::must("1 to 64 letters, digits, \".\", \"_\" or \"-\""));
