@@ -185,10 +185,10 @@ mod tests {
         ) {
             let value = if bearer { [b"Bearer ".as_slice(), &value].concat() } else { value };
             let target = format!("/ws?{query}");
-            if let Ok(target) = Target::parse(&target) {
-                if let Carried::Key(key) = carried([(name.as_str(), value.as_slice())].into_iter(), &target) {
-                    prop_assert!(key.text().bytes().all(|byte| byte.is_ascii_graphic()) && !key.text().is_empty());
-                }
+            if let Ok(target) = Target::parse(&target)
+                && let Carried::Key(key) = carried([(name.as_str(), value.as_slice())].into_iter(), &target)
+            {
+                prop_assert!(key.text().bytes().all(|byte| byte.is_ascii_graphic()) && !key.text().is_empty());
             }
         }
     }

@@ -35,8 +35,8 @@ impl Route {
     }
 }
 
-/// A request on one of these paths, whole.
-#[derive(Clone, Debug)]
+/// A request on one of these paths, whole. Not to be shown: its target may carry keys.
+#[derive(Clone)]
 pub struct Request<'a> {
     pub route: Route,
     pub method: &'a str,
@@ -49,8 +49,8 @@ pub struct Request<'a> {
     pub is_exempt: bool,
 }
 
-/// The body is JSON.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The body is JSON. Not to be shown: it may be a listen key.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
     /// Names in lower case.

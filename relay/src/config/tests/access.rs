@@ -5,6 +5,7 @@ use super::errors::check_file;
 use super::{file, flags};
 use crate::access::account::{Cap, Dialect, Required};
 use crate::access::key::Key;
+use crate::limits::KEYS_MAX;
 
 fn digest(key: &str) -> String {
     Key::parse(key).unwrap().digest().to_string()
@@ -134,6 +135,18 @@ fn names_and_keys_are_unique() {
             &format!("relay.toml:9: account.keys = (not shown): {short}… {said}"),
         ],
     );
+}
+
+/// Every connection that brings a key is compared with all of them.
+#[test]
+fn keys_are_bounded() {
+    let with = |count: usize| {
+        let keys: Vec<String> = (0..count).map(|number| format!("\"sha256:{number:064x}\"")).collect();
+        format!("[[account]]\nname = \"a\"\nkeys = [{}]", keys.join(", "))
+    };
+    assert!(!file(&with(KEYS_MAX)).config().access.accounts.is_empty());
+    let said = "more than 4096 keys in all; each connection is compared with every one";
+    check_file(&with(KEYS_MAX + 1), &[&format!("relay.toml:3: account.keys = (not shown): {said}")]);
 }
 
 #[test]
