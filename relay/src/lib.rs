@@ -11,6 +11,7 @@ pub mod config;
 pub mod limits;
 pub mod metrics;
 
+pub mod access;
 pub mod fanout;
 pub mod market;
 #[cfg(not(loom))]

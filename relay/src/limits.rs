@@ -116,3 +116,24 @@ pub const CURRENCY_BYTES_MAX: usize = 32;
 
 /// Packets waiting for the next poll of a Socket.IO client; a single larger packet is taken into an empty outbox.
 pub const OUTBOX_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of an API key or a token that stands for one. Ours have 67; those of others may be signed documents.
+pub const KEY_BYTES_MAX: usize = 4096;
+
+/// API keys of all accounts: each connection that brings a key is compared with all of them, 20 ns each.
+pub const KEYS_MAX: usize = 4096;
+
+/// Live listen keys of accounts that are not in the configuration, made up by who sends a token. Each costs
+/// about 400 bytes.
+pub const LISTEN_KEYS_MAX: usize = 16_384;
+
+/// The same from one address: who makes up tokens uses up its own share only.
+pub const LISTEN_KEYS_PER_IP_MAX: usize = 64;
+
+/// Requests about listen keys in a minute, of one account or one address. Clients need two an hour.
+pub const LISTEN_REQUESTS_PER_MINUTE_MAX: u32 = 60;
+
+/// Accounts and addresses whose requests are counted at a time; above it unknown ones wait for the next minute.
+pub const LISTEN_CALLERS_MAX: usize = 65_536;
+
+/// A form in the body of a request about listen keys: one name, one key.
+pub const FORM_BYTES_MAX: usize = 4096;

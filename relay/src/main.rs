@@ -1,10 +1,13 @@
 //! The relay's program: what was asked for, then run, then the exit code.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
+use rand::TryRng as _;
 use relay::app::{Addresses, App};
-use relay::config::{self, Config, LogFormat, Outcome};
+use relay::config::{self, Config, KeyCommand, LogFormat, Outcome, Said};
+use relay::limits::KEY_BYTES_MAX;
 
 /// Small blocks of many sizes from several threads: it keeps less per connection than the system's.
 #[global_allocator]
@@ -27,7 +30,44 @@ fn main() -> ExitCode {
             eprintln!("{}", text.trim_end());
             ExitCode::from(exit_code)
         }
+        Outcome::Key(command) => match key(&command) {
+            Ok(Said { out, err }) => {
+                say(&out);
+                if !err.is_empty() {
+                    eprintln!("{err}");
+                }
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("relay: {error:#}");
+                ExitCode::from(EXIT_USAGE)
+            }
+        },
         Outcome::Run(config) => run(*config),
+    }
+}
+
+/// Makes a key out of the system's chance, or hashes the one on the standard input.
+fn key(command: &KeyCommand) -> anyhow::Result<Said> {
+    match command {
+        KeyCommand::New { account } => {
+            let mut random = [0; 32];
+            rand::rngs::SysRng.try_fill_bytes(&mut random).context("the system gives no random numbers")?;
+            Ok(Said::of_new_key(account, random))
+        }
+        KeyCommand::Hash => {
+            let mut stdin = std::io::stdin().lock();
+            let mut line = String::new();
+            if stdin.is_terminal() {
+                eprintln!("Paste the key and press Enter (a key from a file or a pipe does not show):");
+                std::io::BufRead::read_line(&mut stdin, &mut line).context("the key cannot be read")?;
+            } else {
+                // One byte too many is enough to be told so.
+                let bytes_max = KEY_BYTES_MAX as u64 + 3;
+                stdin.take(bytes_max).read_to_string(&mut line).context("the key cannot be read")?;
+            }
+            Ok(Said::of_digest(&line)?)
+        }
     }
 }
 

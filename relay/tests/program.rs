@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use support::client::{Client, Got};
 use support::frame::close;
 use support::http::{self, ask, upgrade};
-use support::relay::{Relay, run};
+use support::relay::{Relay, run, run_with_input};
 
 /// Proves that on SIGTERM clients are told in their form, closed 1012, and the relay ends in time with code 0.
 #[test]
@@ -185,6 +185,51 @@ fn check_judges_without_running() {
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/relay.example.toml");
     let good = run(&["check", "--config", example]);
     assert_eq!(good.code, Some(0), "{}", good.stderr);
+}
+
+/// The digest of a key, by the program; `None` if it refuses.
+fn hashed(input: &str) -> Option<String> {
+    let hashed = run_with_input(&["key", "hash"], input);
+    (hashed.code == Some(0)).then(|| hashed.stdout.trim_end().to_owned())
+}
+
+/// Proves that a key is made by chance, that its digest is that of `key hash`, and that its lines are a configuration.
+#[test]
+fn a_new_key_comes_with_its_configuration() {
+    let made = run(&["key", "new", "--account", "alice"]);
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    let (key, lines) = made.stdout.split_once("\n\n").expect("a key and lines");
+    assert!(key.starts_with("rk_") && key.len() == 67, "{key}");
+    assert!(!lines.contains(key) && !made.stderr.contains(key), "the key is shown once");
+    assert_ne!(run(&["key", "new"]).stdout.lines().next(), Some(key), "the next one is another one");
+    let digest = hashed(&format!("{key}\n")).expect("it is a key");
+    assert!(lines.contains(&format!("keys = [\"{digest}\"]")), "{lines}");
+
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let path = file.path().to_str().expect("text");
+    std::fs::write(file.path(), format!("[access]\nrequired = true\n{lines}")).expect("it is written");
+    let good = run(&["check", "--config", path]);
+    assert!(good.stdout.contains("a key needed, accounts alice"), "{}{}", good.stdout, good.stderr);
+    // The key itself in the digest's place is refused with what to do, and repeated nowhere.
+    std::fs::write(file.path(), format!("[access]\nrequired = true\n{}", lines.replace(&digest, key)))
+        .expect("so is it");
+    let bad = run(&["check", "--config", path]);
+    assert_eq!(bad.code, Some(2));
+    assert!(bad.stderr.contains("relay key hash") && !bad.stderr.contains(key), "{}", bad.stderr);
+}
+
+/// Proves that the digest is of the line's text, and that what is no key is refused with code 2.
+#[test]
+fn keys_are_hashed_from_the_standard_input() {
+    let abc = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    for input in ["abc", "abc\n", "abc\r\n"] {
+        assert_eq!(hashed(input).as_deref(), Some(abc), "{input:?}");
+    }
+    for input in ["", "\n", "a b\n", "a\nb\n", &"x".repeat(4097), &format!("{}\n", "x".repeat(100_000))] {
+        assert_eq!(hashed(input), None, "{} bytes", input.len());
+    }
+    let weak = run_with_input(&["key", "hash"], "abc");
+    assert!(weak.stderr.contains("warning") && !weak.stderr.contains("abc"), "{}", weak.stderr);
 }
 
 /// Proves that help and version end with code 0.

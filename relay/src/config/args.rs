@@ -6,8 +6,15 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use super::command::KeyCommand;
 use super::given::{Given, Place, Value};
 use super::settings::{FLAGS, Flag, SECTIONS, SectionName};
+use super::upstream::label;
+
+pub(super) enum Typed {
+    Args(Args),
+    Key(KeyCommand),
+}
 
 pub(super) struct Args {
     pub verb: Verb,
@@ -40,22 +47,32 @@ Examples:
   relay --config relay.toml --log debug
       Run a file, with one setting changed. Flags win over variables, variables over the file.
   relay check --config relay.toml
-      Say what is wrong with a file, or what it means, without running it.";
+      Say what is wrong with a file, or what it means, without running it.
+  relay key new --account alice
+      Make an API key, and the lines of the file that let its bearer in.";
 
-pub(super) fn parse(args: impl Iterator<Item = OsString>, env: &dyn Fn(&str) -> Option<String>) -> Result<Args, Text> {
+pub(super) fn parse(args: impl Iterator<Item = OsString>, env: &dyn Fn(&str) -> Option<String>) -> Result<Typed, Text> {
     let matches = command().try_get_matches_from(args).map_err(|error| {
         let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
         Text { text: error.render().to_string(), exit_code: if asked_for { 0 } else { 2 } }
     })?;
     let (verb, matches) = match matches.subcommand() {
         Some(("check", matches)) => (Verb::Check, matches),
+        Some(("key", matches)) => return Ok(Typed::Key(key_command(matches))),
         _ => (Verb::Run, &matches),
     };
     let mut args = Args { verb, config: None, top: Vec::new(), limits: Vec::new(), upstreams: Vec::new() };
     for flag in FLAGS {
         args.take(flag, matches, env);
     }
-    Ok(args)
+    Ok(Typed::Args(args))
+}
+
+fn key_command(matches: &ArgMatches) -> KeyCommand {
+    match matches.subcommand() {
+        Some(("new", matches)) => KeyCommand::New { account: matches.get_one(ACCOUNT).cloned().unwrap_or_default() },
+        _ => KeyCommand::Hash,
+    }
 }
 
 impl Args {
@@ -124,7 +141,36 @@ pub(super) fn command() -> Command {
                 .about("Check a configuration and say what it means, without running it")
                 .args(FLAGS.iter().map(arg)),
         )
+        .subcommand(key())
         .args_conflicts_with_subcommands(true)
+        .disable_help_subcommand(true)
+}
+
+const ACCOUNT: &str = "account";
+
+fn key() -> Command {
+    let account = Arg::new(ACCOUNT)
+        .long(ACCOUNT)
+        .value_name("NAME")
+        .default_value("main")
+        .value_parser(|text: &str| label(text).map_err(|reason| reason.to_string()))
+        .help("The account the lines are for");
+    let new = Command::new("new")
+        .about("Make an API key")
+        .long_about(
+            "Makes an API key and prints it, followed by the lines of the configuration that let its bearer in.\n\
+             The key is printed this once: the configuration has only its digest, which opens nothing.",
+        )
+        .arg(account);
+    let hash = Command::new("hash").about("Print the digest of a key").long_about(
+        "Reads a key from the standard input, one line, and prints its digest for `keys` of an [[account]].\n\
+         Use random keys: a digest of something people choose can be guessed.",
+    );
+    Command::new("key")
+        .about("Make an API key, or print the digest of one")
+        .subcommands([new, hash])
+        .subcommand_required(true)
+        .arg_required_else_help(true)
         .disable_help_subcommand(true)
 }
 

@@ -12,7 +12,9 @@ pub(super) struct File {
     pub top: Vec<Given>,
     pub limits: Vec<Given>,
     pub edge: Vec<Given>,
+    pub access: Vec<Given>,
     /// A table each.
+    pub accounts: Vec<Given>,
     pub upstreams: Vec<Given>,
     pub hub: Vec<Given>,
     /// A table each.
@@ -43,6 +45,8 @@ impl File {
             "limits" => &mut self.limits,
             "edge" => &mut self.edge,
             "hub" => &mut self.hub,
+            "access" => &mut self.access,
+            "account" => return place_tables(given, ACCOUNT_EXPECTED, &mut self.accounts, "", problems),
             "upstream" => return place_tables(given, UPSTREAM_EXPECTED, &mut self.upstreams, "", problems),
             _ => return self.top.push(given),
         };
@@ -61,6 +65,7 @@ impl File {
 }
 
 const UPSTREAM_EXPECTED: &str = "a section for each upstream, [[upstream]] in double brackets";
+const ACCOUNT_EXPECTED: &str = "a section for each account, [[account]] in double brackets";
 const CHANNEL_EXPECTED: &str = "a section for each channel, [[hub.channel]] in double brackets";
 
 fn place_tables(given: Given, expected: &'static str, tables: &mut Vec<Given>, section: &str, problems: &mut Problems) {
@@ -108,5 +113,6 @@ fn given(text: &str, key: &str, offset: usize, value: &DeValue<'_>) -> Given {
 /// Lines count from one.
 fn line_of(text: &str, offset: usize) -> usize {
     let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
-    1 + before.iter().filter(|byte| **byte == b'\n').count()
+    // Once for each value, so a file of thousands of keys is read through as often.
+    1 + memchr::memchr_iter(b'\n', before).count()
 }

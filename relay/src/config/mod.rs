@@ -6,6 +6,7 @@
 //! Nothing here reads a file, the environment or the clock: [`parse`] is given all of it.
 
 mod args;
+mod command;
 mod file;
 mod given;
 mod near;
@@ -14,11 +15,11 @@ mod settings;
 mod summary;
 mod value;
 
+mod access;
 mod cidr;
 mod edge;
 mod hub;
 mod limits;
-mod pattern;
 mod problem;
 mod profile;
 mod run;
@@ -32,18 +33,21 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
+pub use access::{Access, UserStream};
 pub use cidr::Cidr;
+pub use command::{KeyCommand, Said};
 pub use edge::{Edge, Forwarded, Origin};
 pub use hub::{Hub, HubChannel};
 pub use limits::Limits;
-pub use pattern::Pattern;
 pub use problem::Reason;
 pub use profile::Profile;
 pub use run::{Config, LogFormat, SHARDS_MAX};
 pub use upstream::{Source, Upstream};
 pub use url::Url;
 
-use args::{Args, Verb};
+pub use crate::access::pattern::Pattern;
+
+use args::{Args, Typed, Verb};
 use file::File;
 use given::Place;
 use problem::Problems;
@@ -52,6 +56,8 @@ use problem::Problems;
 #[derive(Debug)]
 pub enum Outcome {
     Run(Box<Config>),
+    /// Make or hash a key, which takes chance or a typed text.
+    Key(KeyCommand),
     /// Print and exit: to stdout if the code is 0, else to stderr.
     Print {
         text: String,
@@ -67,7 +73,8 @@ pub fn parse(
     cores: usize,
 ) -> Outcome {
     let args = match args::parse(args, env) {
-        Ok(args) => args,
+        Ok(Typed::Args(args)) => args,
+        Ok(Typed::Key(command)) => return Outcome::Key(command),
         Err(args::Text { text, exit_code }) => return Outcome::Print { text, exit_code },
     };
     let verb = args.verb;

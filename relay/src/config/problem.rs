@@ -77,6 +77,7 @@ impl Problems {
         let subject = match (&given.place, &given.value) {
             (Place::Variable(_) | Place::Flag(_), _) => String::new(),
             (_, Value::Table(_)) => path,
+            _ if is_secret(given) => format!("{path} = (not shown)"),
             (_, value) => format!("{path} = {value}"),
         };
         self.found.push(Problem { place: given.place.clone(), subject, reason });
@@ -86,6 +87,12 @@ impl Problems {
     pub fn at(&mut self, place: Place, subject: impl Into<String>, reason: Reason) {
         self.found.push(Problem { place, subject: subject.into(), reason });
     }
+}
+
+/// A key that was put into the file by mistake does not go into a log as well.
+fn is_secret(given: &Given) -> bool {
+    let is_key = |text: &str| text.starts_with(crate::access::key::PREFIX);
+    given.key.contains("key") || matches!(&given.value, Value::Typed(text) | Value::Text(text) if is_key(text))
 }
 
 pub(super) fn path(section: &str, key: &str) -> String {

@@ -10,15 +10,19 @@ pub(super) enum SectionName {
     Top,
     Limits,
     Edge,
+    Access,
+    Account,
     Upstream,
     Hub,
     HubChannel,
 }
 
-pub(super) const SECTIONS: [SectionName; 6] = [
+pub(super) const SECTIONS: [SectionName; 8] = [
     SectionName::Top,
     SectionName::Limits,
     SectionName::Edge,
+    SectionName::Access,
+    SectionName::Account,
     SectionName::Upstream,
     SectionName::Hub,
     SectionName::HubChannel,
@@ -53,6 +57,8 @@ impl SectionName {
             SectionName::Top => "",
             SectionName::Limits => "limits",
             SectionName::Edge => "edge",
+            SectionName::Access => "access",
+            SectionName::Account => "account",
             SectionName::Upstream => "upstream",
             SectionName::Hub => "hub",
             SectionName::HubChannel => "hub.channel",
@@ -64,6 +70,8 @@ impl SectionName {
             SectionName::Top => "above the first section",
             SectionName::Limits => "in [limits]",
             SectionName::Edge => "in [edge]",
+            SectionName::Access => "in [access]",
+            SectionName::Account => "in [[account]]",
             SectionName::Upstream => "in [[upstream]]",
             SectionName::Hub => "in [hub]",
             SectionName::HubChannel => "in [[hub.channel]]",
@@ -75,6 +83,8 @@ impl SectionName {
             SectionName::Top => TOP,
             SectionName::Limits => LIMITS,
             SectionName::Edge => EDGE,
+            SectionName::Access => ACCESS,
+            SectionName::Account => ACCOUNT,
             SectionName::Upstream => UPSTREAM,
             SectionName::Hub => HUB,
             SectionName::HubChannel => HUB_CHANNEL,
@@ -92,10 +102,11 @@ pub(super) fn home_of(key: &str) -> Option<SectionName> {
 }
 
 pub(super) fn unknown_key(section: SectionName, key: &str) -> Reason {
-    let sections = ["[limits]", "[edge]", "[[upstream]]", "[hub]"];
+    let sections = SECTIONS.into_iter().filter(|section| *section != SectionName::Top);
     let near_section = || {
-        nearest(key, ["limits", "edge", "upstream", "hub"])
-            .map(|near| sections.into_iter().find(|name| name.contains(near)).unwrap_or(near))
+        let near = nearest(key, sections.clone().map(SectionName::prefix))?;
+        let section = sections.clone().find(|section| section.prefix() == near)?;
+        Some(section.in_words().trim_start_matches("in "))
     };
     let near = match section {
         SectionName::Top => nearest(key, keys_of(section)).or_else(near_section),
@@ -230,6 +241,24 @@ const EDGE: &[Setting] = &[
     key("trusted_header", r#""off""#, "The header in which proxies of ours name the client"),
     key("proxy_protocol", "false", "Proxies of ours name the client in a PROXY line instead"),
     key("trusted_proxies", "[]", "Networks of our proxies; nobody else's header or line is believed"),
+];
+
+#[rustfmt::skip]
+const ACCESS: &[Setting] = &[
+    key("required", "false", r#"Who needs an API key: false is nobody, true everybody, "remote" everybody but this machine"#),
+];
+
+#[rustfmt::skip]
+const ACCOUNT: &[Setting] = &[
+    key("name", "required", "Whose it is; the label in logs and metrics"),
+    key("keys", "required", r#"Digests of its API keys, "sha256:…", as `relay key new` and `relay key hash` print them"#),
+    key("dialects", "all", r#"The protocols its clients may speak: "stream", "hub", "deriv", "socketio""#),
+    key("topics", r#"["*"]"#, "Patterns of what its clients may subscribe to"),
+    key("connections", "as without a key", "Its connections, from all addresses together; 0 is no limit"),
+    key("messages_per_second", "as without a key", "Messages each of its clients may send in any second; 0 is no limit"),
+    key("user_stream_url", "none: from sim", "Where its user data comes from, ws:// or wss://, the listen key left out"),
+    key("user_stream_rest_url", "none", "Where the listen key for it is asked for, http:// or https://"),
+    key("user_stream_token_file", "none", "A file with the token for that and nothing else"),
 ];
 
 #[rustfmt::skip]

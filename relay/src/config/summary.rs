@@ -2,11 +2,13 @@
 
 use std::fmt::Write;
 
+use super::access::Access;
 use super::hub::Hub;
-use super::pattern::Pattern;
 use super::run::Config;
 use super::upstream::{Source, Upstream};
 use super::value::{show_duration, show_size};
+use crate::access::account::Required;
+use crate::access::pattern::Pattern;
 use crate::market::hub::spec::Pair;
 
 pub(super) fn summary(config: &Config) -> String {
@@ -30,6 +32,7 @@ pub(super) fn summary(config: &Config) -> String {
     line("clients", per_client);
     let loopback = if limits.exempt_loopback { "exempt from the limits" } else { "limited like all" };
     line("loopback", loopback.to_owned());
+    line("access", access(&config.access));
     let memory = format!("{} topics, logs up to {}", config.topics_max, show_size(config.log_bytes_max));
     line("memory", memory);
     for (index, upstream) in config.upstreams.iter().enumerate() {
@@ -50,6 +53,19 @@ fn describe_hub(hub: &Hub) -> String {
         "{channels} channels, scheduled ones every {}; pairs {pairs}; POST /ws/test {test}",
         show_duration(hub.interval)
     )
+}
+
+fn access(access: &Access) -> String {
+    let needed = match access.accounts.required() {
+        Required::Nobody => "no key needed",
+        Required::Remote => "a key needed but for loopback",
+        Required::Everybody => "a key needed",
+    };
+    let names: Vec<&str> = access.accounts.iter().map(|(_, account)| account.name.as_str()).collect();
+    match names.as_slice() {
+        [] => format!("{needed}, no accounts"),
+        names => format!("{needed}, accounts {}", names.join(" ")),
+    }
 }
 
 fn describe(upstream: &Upstream, before: &[Upstream]) -> String {

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::given::{Given, Place, Value};
 use super::near::nearest;
-use super::pattern::Pattern;
 use super::problem::{Problems, Reason};
 use super::section::Section;
 use super::settings::SectionName;
 use super::url::Url;
 use super::value::{choice, count, duration, duration_or_off, parsed, quoted, text};
+use crate::access::pattern::Pattern;
 use crate::limits::NAME_BYTES_MAX;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +90,7 @@ fn read_list(list: Vec<(Place, Vec<Given>)>, problems: &mut Problems) -> Vec<Ups
     upstreams
 }
 
-fn from_table(table: Given) -> (Place, Vec<Given>) {
+pub(super) fn from_table(table: Given) -> (Place, Vec<Given>) {
     match table.value {
         Value::Table(given) => (table.place, given),
         _ => (table.place, Vec::new()),
@@ -125,7 +125,7 @@ fn read_one(mut section: Section<'_>, before: &[Upstream]) -> Option<Upstream> {
 
     let is_within = |domain| url.as_ref().is_some_and(|url: &Url| url.is_within(domain));
     let (bitzoom, binance) = (is_within("bitzoom.com"), is_within("binance.com"));
-    let streams = section.list("streams", parsed(Pattern::parse)).unwrap_or_else(|| vec![Pattern::any()]);
+    let streams = section.list("streams", parsed(pattern)).unwrap_or_else(|| vec![Pattern::any()]);
     let symbols = section.list("symbols", parsed(symbol));
     let always = section.list("always", parsed(stream_name)).unwrap_or_default();
     let linger = section.value("linger", 30 * SECOND, duration(Duration::ZERO..=24 * HOUR));
@@ -218,7 +218,7 @@ fn kind(value: &Value) -> Result<Kind, Reason> {
     Err(Reason::NotOneOf { allowed: supported(), near })
 }
 
-fn file(value: &Value) -> Result<PathBuf, Reason> {
+pub(super) fn file(value: &Value) -> Result<PathBuf, Reason> {
     match text(value) {
         Ok(path) if !path.is_empty() => Ok(PathBuf::from(path)),
         _ => Err(Reason::must("a file's path")),
@@ -228,6 +228,10 @@ fn file(value: &Value) -> Result<PathBuf, Reason> {
 fn is_name(text: &str) -> bool {
     let odd = |c: char| c.is_whitespace() || c.is_control();
     !text.is_empty() && text.len() <= NAME_BYTES_MAX && !text.contains(odd)
+}
+
+fn pattern(text: &str) -> Result<Pattern, Reason> {
+    Pattern::parse(text).map_err(|error| Reason::must(error.to_string()))
 }
 
 fn stream_name(text: &str) -> Result<String, Reason> {
@@ -244,7 +248,7 @@ fn symbol(text: &str) -> Result<String, Reason> {
     Ok(text.to_lowercase())
 }
 
-fn label(text: &str) -> Result<String, Reason> {
+pub(super) fn label(text: &str) -> Result<String, Reason> {
     let letter = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if text.is_empty() || text.len() > 64 || !text.chars().all(letter) {
         return Err(Reason::must("1 to 64 letters, digits, \".\", \"_\" or \"-\""));

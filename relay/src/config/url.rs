@@ -1,4 +1,4 @@
-//! The address of a WebSocket: `ws://host:port/path?query`, split into what a connection needs.
+//! An address such as `ws://host:port/path?query`, split into what a connection needs.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -7,41 +7,81 @@ use super::problem::Reason;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
+    kind: Kind,
     tls: bool,
     host: String,
     port: u16,
     path: String,
 }
 
+/// What is spoken there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    WebSocket,
+    Http,
+}
+
+impl Kind {
+    fn words(self) -> &'static str {
+        match self {
+            Kind::WebSocket => "a WebSocket URL",
+            Kind::Http => "an HTTP URL",
+        }
+    }
+
+    /// Without and with TLS.
+    fn schemes(self) -> [&'static str; 2] {
+        match self {
+            Kind::WebSocket => ["ws", "wss"],
+            Kind::Http => ["http", "https"],
+        }
+    }
+
+    fn example(self) -> &'static str {
+        match self {
+            Kind::WebSocket => "wss://stream.bitzoom.com/ws",
+            Kind::Http => "https://api.bitzoom.com/api/v1/listenKey",
+        }
+    }
+}
+
 impl Url {
+    /// `ws` or `wss`.
     pub fn parse(text: &str) -> Result<Url, Reason> {
-        let expected = || Reason::must(r#"a WebSocket URL such as "wss://stream.bitzoom.com/ws""#);
+        Url::read(text, Kind::WebSocket)
+    }
+
+    /// `http` or `https`.
+    pub fn parse_http(text: &str) -> Result<Url, Reason> {
+        Url::read(text, Kind::Http)
+    }
+
+    fn read(text: &str, kind: Kind) -> Result<Url, Reason> {
+        let words = kind.words();
+        let expected = || Reason::must(format!("{words} such as {:?}", kind.example()));
         let (scheme, rest) = text.split_once("://").ok_or_else(expected)?;
-        let tls = match scheme.to_ascii_lowercase().as_str() {
-            "ws" => false,
-            "wss" => true,
-            _ => return Err(expected()),
-        };
+        let at = kind.schemes().iter().position(|known| scheme.eq_ignore_ascii_case(known)).ok_or_else(expected)?;
+        let tls = at == 1;
         if !rest.bytes().all(|byte| byte.is_ascii_graphic()) || rest.contains('#') {
-            return Err(Reason::must("a WebSocket URL without spaces, #, or characters beyond ASCII"));
+            return Err(Reason::must(format!("{words} without spaces, #, or characters beyond ASCII")));
         }
         let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         if authority.contains('@') {
-            return Err(Reason::must("a WebSocket URL without a user and password"));
+            return Err(Reason::must(format!("{words} without a user and password")));
         }
         let (host, port) = split_port(authority).ok_or_else(expected)?;
         let port = match port {
             None if tls => 443,
             None => 80,
             Some(port) => {
-                parse_port(port).ok_or_else(|| Reason::must("a WebSocket URL with a port from 1 to 65535"))?
+                parse_port(port).ok_or_else(|| Reason::must(format!("{words} with a port from 1 to 65535")))?
             }
         };
         if !is_host(host) {
             return Err(expected());
         }
         let slash = if path.starts_with('/') { "" } else { "/" };
-        Ok(Url { tls, host: host.to_ascii_lowercase(), port, path: format!("{slash}{path}") })
+        Ok(Url { kind, tls, host: host.to_ascii_lowercase(), port, path: format!("{slash}{path}") })
     }
 
     pub fn tls(&self) -> bool {
@@ -109,7 +149,7 @@ fn is_host(host: &str) -> bool {
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.tls { "wss" } else { "ws" };
+        let scheme = self.kind.schemes()[usize::from(self.tls)];
         write!(f, "{scheme}://{}{}", self.authority(), self.path)
     }
 }
@@ -140,6 +180,16 @@ mod tests {
         let check = |text, expected| assert_eq!(Url::parse(text).unwrap().to_string(), expected);
         check("WSS://Feed:443", "wss://feed/");
         check("ws://[::1]:9001/ws?a=b", "ws://[::1]:9001/ws?a=b");
+    }
+
+    #[test]
+    fn http_is_another_kind() {
+        let url = Url::parse_http("HTTPS://Api.bitzoom.com/api/v1/listenKey").unwrap();
+        assert_eq!((url.tls(), url.port(), url.authority().as_str()), (true, 443, "api.bitzoom.com"));
+        assert_eq!(url.to_string(), "https://api.bitzoom.com/api/v1/listenKey");
+        assert_eq!(Url::parse_http("http://feed").unwrap().port(), 80);
+        assert!(Url::parse_http("wss://feed/").is_err() && Url::parse("https://feed/").is_err());
+        assert!(Url::parse_http("https://a:b@feed/").is_err());
     }
 
     #[test]

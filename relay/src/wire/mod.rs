@@ -3,9 +3,6 @@
 //! `http` judges the request that opens a connection, `ws` turns bytes into messages and back, `json` reads the
 //! text in them, and `stream`, `hub`, `deriv` and `socketio` are the dialects spoken in that text. `close` is the one
 //! table of how connections end. Nothing here knows a socket or a clock: bytes come in, values go out.
-//! text in them, and `stream` and `deriv` are the dialects spoken in that text. `close` is the one table of how
-//! connections end.
-//! Nothing here knows a socket or a clock: bytes come in, values go out.
 
 pub mod close;
 pub mod deriv;

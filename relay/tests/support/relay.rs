@@ -1,7 +1,7 @@
 //! The relay as a process of its own.
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -169,9 +169,17 @@ impl Drop for Relay {
 
 /// Runs the program until it ends by itself.
 pub fn run(args: &[&str]) -> Refusal {
+    run_with_input(args, "")
+}
+
+/// The same, with this on its standard input.
+pub fn run_with_input(args: &[&str], input: &str) -> Refusal {
+    // A file, so that nobody waits for a program that does not read all of it.
+    let mut file = tempfile::tempfile().expect("a file");
+    file.write_all(input.as_bytes()).and_then(|()| file.rewind()).expect("it is written");
     let mut command = command();
     without_variables(&mut command);
-    let output = command.args(args).stdin(Stdio::null()).output().expect("it runs");
+    let output = command.args(args).stdin(file).output().expect("it runs");
     Refusal {
         code: output.status.code(),
         stdout: String::from_utf8(output.stdout).expect("text"),

@@ -182,6 +182,7 @@ listen    127.0.0.1:8000, admin off, 4 shards
 profile   binance
 clients   connections per IP unlimited, subscriptions 1024, messages/s 5, ping 20s, pong within 1m
 loopback  exempt from the limits
+access    no key needed, no accounts
 memory    100000 topics, logs up to 1GiB
 upstream  sim (sim): seed 1, documented fields; streams *
 hub       8 channels, scheduled ones every 10s; pairs those of the upstreams; POST /ws/test on

@@ -1,5 +1,6 @@
 //! Whole configurations: what they become, what is said about the wrong ones, and that the documents are true.
 
+mod access;
 mod documents;
 mod errors;
 mod hub;
@@ -37,12 +38,14 @@ impl Start<'_> {
         match self.outcome() {
             Outcome::Run(config) => *config,
             Outcome::Print { text, .. } => panic!("not a configuration to run:\n{text}"),
+            Outcome::Key(command) => panic!("is about keys: {command:?}"),
         }
     }
 
     fn printed(&self) -> (String, u8) {
         match self.outcome() {
             Outcome::Run(config) => panic!("runs: {config:?}"),
+            Outcome::Key(command) => panic!("is about keys: {command:?}"),
             Outcome::Print { text, exit_code } => (text, exit_code),
         }
     }

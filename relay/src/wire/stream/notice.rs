@@ -25,6 +25,15 @@ pub fn server_shutdown(time_ms: u64, combined: bool, out: &mut Vec<u8>) {
     });
 }
 
+/// Appends the last word to the owner of a listen key that ran out.
+pub fn listen_key_expired(time_ms: u64, key: &str, combined: bool, out: &mut Vec<u8>) {
+    wrapped(combined.then_some(key), out, |out| {
+        append(out, format_args!("{{\"e\":\"listenKeyExpired\",\"E\":{time_ms},\"listenKey\":"));
+        json::write_string(key, out);
+        out.push(b'}');
+    });
+}
+
 fn wrapped(stream: Option<&str>, out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) {
     match stream {
         None => payload(out),
@@ -58,6 +67,13 @@ mod tests {
         let raw = r#"{"e":"relayNotice","E":9,"stream":"btcusdt@trade","state":"live","skipped":3,"from":4,"to":6}"#;
         check(|out| notice(&missed, false, out), raw);
         check(|out| notice(&missed, true, out), &format!(r#"{{"stream":"btcusdt@trade","data":{raw}}}"#));
+    }
+
+    #[test]
+    fn an_expired_key_is_named() {
+        let raw = r#"{"e":"listenKeyExpired","E":9,"listenKey":"k1"}"#;
+        check(|out| listen_key_expired(9, "k1", false, out), raw);
+        check(|out| listen_key_expired(9, "k1", true, out), &format!(r#"{{"stream":"k1","data":{raw}}}"#));
     }
 
     #[test]

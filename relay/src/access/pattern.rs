@@ -1,23 +1,34 @@
-//! Patterns of stream names: `*` stands for any text, everything else for itself.
+//! Patterns of names: `*` stands for any text, everything else for itself.
 
 use std::fmt;
 
-use super::problem::Reason;
 use crate::limits::NAME_BYTES_MAX;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern(String);
 
+/// No name can fit; the text says what is one, as the end of "must be …".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    #[error("a pattern such as \"*@trade\", up to {NAME_BYTES_MAX} bytes without spaces")]
+    OfStreams,
+    #[error("a pattern such as \"*@trade\" or \"hub *\", up to {NAME_BYTES_MAX} bytes, words parted by one space")]
+    OfTopics,
+}
+
 impl Pattern {
-    pub fn parse(text: &str) -> Result<Pattern, Reason> {
-        if text.is_empty()
-            || text.len() > NAME_BYTES_MAX
-            || text.contains(|c: char| c.is_whitespace() || c.is_control())
-        {
-            let expected = format!(r#"a pattern such as "*@trade", up to {NAME_BYTES_MAX} bytes without spaces"#);
-            return Err(Reason::must(expected));
+    /// A pattern of stream names.
+    pub fn parse(text: &str) -> Result<Pattern, PatternError> {
+        match is_pattern(text) {
+            true => Ok(Pattern(text.to_owned())),
+            false => Err(PatternError::OfStreams),
         }
-        Ok(Pattern(text.to_owned()))
+    }
+
+    /// A pattern of topics: streams, and the channels of the other dialects, whose names are words such as `hub okx_prices`.
+    pub fn parse_topics(text: &str) -> Result<Pattern, PatternError> {
+        let is_sound = text.len() <= NAME_BYTES_MAX && text.split(' ').all(is_pattern);
+        if is_sound { Ok(Pattern(text.to_owned())) } else { Err(PatternError::OfTopics) }
     }
 
     /// The pattern that matches every name.
@@ -47,6 +58,11 @@ impl Pattern {
         }
         name.ends_with(last)
     }
+}
+
+fn is_pattern(text: &str) -> bool {
+    let odd = |c: char| c.is_whitespace() || c.is_control();
+    !text.is_empty() && text.len() <= NAME_BYTES_MAX && !text.contains(odd)
 }
 
 impl fmt::Display for Pattern {
@@ -109,5 +125,23 @@ mod tests {
         for text in ["", "a b", "a\n", "\u{0}", &"x".repeat(NAME_BYTES_MAX + 1)] {
             assert!(Pattern::parse(text).is_err(), "{text:?}");
         }
+    }
+
+    /// A blank parts the words of a topic's name; a stream's has none.
+    #[test]
+    fn topics_have_words() {
+        let check = |text: &str, expected| assert_eq!(Pattern::parse_topics(text).is_ok(), expected, "{text:?}");
+        check("hub *", true);
+        check("ticks* R_*", true);
+        check("*@trade", true);
+        check("*", true);
+        check("hub  *", false);
+        check(" hub", false);
+        check("hub ", false);
+        check("", false);
+        check("hub\t*", false);
+        check(&"x".repeat(NAME_BYTES_MAX + 1), false);
+        assert!(Pattern::parse_topics("hub *").unwrap().matches("hub okx_prices"));
+        assert!(!Pattern::parse_topics("hub *").unwrap().matches("btcusdt@trade"));
     }
 }
