@@ -63,6 +63,7 @@ pub struct Top<'a> {
 /// The best levels (`@depth5`, `@depth10`, `@depth20`), whole.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Book<'a> {
+    /// As the venue writes it; as the stream's name has it (in lower case) if the venue does not say.
     pub symbol: &'a str,
     /// An integer, as text.
     pub last_update: &'a str,

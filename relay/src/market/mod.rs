@@ -5,5 +5,8 @@
 //! streams it needs and says what its topics' clients get. Nothing here holds a socket, a task or a clock.
 
 pub mod event;
+pub mod pair;
 pub mod product;
 pub mod topic;
+
+pub mod decode;
