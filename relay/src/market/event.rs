@@ -2,6 +2,7 @@
 
 /// What one message says. The borrowed text lives as long as the message.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant)] // One at a time, lent and never stored.
 pub enum Event<'a> {
     Trade(Trade<'a>),
     Ticker(Ticker<'a>),
