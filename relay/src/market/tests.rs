@@ -153,6 +153,11 @@ fn sources_follow_demand() {
     market.poll(START_MS + 2 * PRODUCT_LINGER_MS, &mut |_, _, _| {});
     assert_eq!(changes(&mut market), ["-b@trade", "-shared@trade"]);
     assert_eq!((market.product_count(), market.due_ms()), (0, u64::MAX));
+    // What came and went between two looks was nothing.
+    market.want(&topic("ticks R_1"), START_MS).unwrap();
+    market.unwant(&topic("ticks R_1"));
+    market.poll(START_MS + 3 * PRODUCT_LINGER_MS, &mut |_, _, _| {});
+    assert_eq!((market.product_count(), changes(&mut market)), (0, vec![]));
 }
 
 /// Who comes back within the linger finds the product as it was; nothing is said meanwhile.
@@ -264,6 +269,12 @@ fn rates_are_served_like_the_rest() {
     market.source("frxeurusd@tick", TICK, START_MS, &mut |_, _, bytes| frames.push(bytes.to_vec()));
     let expected = r#"42["currency",{"base":"EUR","currency":"USD","price":"1.5","timestamp":1}]"#;
     assert_eq!(frames, [expected.as_bytes()]);
+    // Who comes back is given the present, though nothing changed.
+    market.unwant(&topic("fiat EUR USD"));
+    market.want(&topic("fiat EUR USD"), START_MS + 1).unwrap();
+    assert_eq!(market.due_ms(), START_MS + 1);
+    market.poll(START_MS + 1, &mut |_, _, bytes| frames.push(bytes.to_vec()));
+    assert_eq!(frames, [expected.as_bytes(); 2]);
     let ask = |symbol: Option<&str>| Question::Rates {
         class: topic::Class::Fiat,
         base: "EUR".into(),

@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used)] // the lint knows test functions only, not their helpers
 
 mod command;
+mod event;
 mod http;
 mod input;
 mod json;
