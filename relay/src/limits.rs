@@ -137,3 +137,19 @@ pub const LISTEN_CALLERS_MAX: usize = 65_536;
 
 /// A form in the body of a request about listen keys: one name, one key.
 pub const FORM_BYTES_MAX: usize = 4096;
+/// What makes the messages of one derived subject (a hub channel, a Deriv symbol, a table of rates): each keeps its
+/// own state, a symbol's ticks being the largest with some hundred KiB.
+pub const PRODUCTS_MAX: usize = 4096;
+
+/// How long one is kept warm after the last client: one that reconnects finds the present at once.
+pub const PRODUCT_LINGER_MS: u64 = 30_000;
+
+/// Questions that wait for data, or whose answers wait to be fetched.
+pub const QUESTIONS_MAX: usize = 16 * 1024;
+
+/// A question that no source helped to answer by then is told so.
+pub const QUESTION_WAIT_MS: u64 = 5_000;
+
+/// How long a whole table of rates waits for sources that have said nothing yet.
+pub const RATES_WARM_UP_MS: u64 = 1_500;
+const _: () = assert!(RATES_WARM_UP_MS < QUESTION_WAIT_MS);

@@ -2,6 +2,7 @@
 
 /// What one message says. The borrowed text lives as long as the message.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant)] // One at a time, lent and never stored.
 pub enum Event<'a> {
     Trade(Trade<'a>),
     Ticker(Ticker<'a>),
@@ -63,6 +64,7 @@ pub struct Top<'a> {
 /// The best levels (`@depth5`, `@depth10`, `@depth20`), whole.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Book<'a> {
+    /// As the venue writes it; as the stream's name has it (in lower case) if the venue does not say.
     pub symbol: &'a str,
     /// An integer, as text.
     pub last_update: &'a str,

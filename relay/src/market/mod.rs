@@ -3,43 +3,348 @@
 //! The stream dialect forwards a venue's messages as they are. The others have messages of their own, and those are made
 //! here, once for each [`topic`], and only while somebody wants it. A [`product`] takes decoded [`event`]s of the
 //! streams it needs and says what its topics' clients get. Nothing here holds a socket, a task or a clock.
+//!
+//! The [`Market`] is what the caller talks to. It makes products as they are wanted, by the [`catalog`], keeps each as
+//! an `entry`, tells the caller which streams they need together, [`decode`]s what those say, and puts clients'
+//! questions to them. The products themselves are [`rates`] and what the catalogue's factory makes.
 
-pub mod catalog;
-pub mod deriv;
 pub mod event;
+pub mod pair;
 pub mod product;
 pub mod topic;
-pub struct Market;
-pub struct SourceChange {
-    pub name: Box<str>,
-    pub wanted: bool,
+
+pub mod decode;
+pub mod deriv;
+pub mod hub;
+pub mod rates;
+
+pub mod catalog;
+mod entry;
+mod sources;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use smallvec::SmallVec;
+
+use self::catalog::Catalog;
+use self::decode::decode;
+use self::entry::{Answered, Entry, Subject};
+use self::product::{Answer, Out, Question};
+pub use self::sources::SourceChange;
+use self::sources::Sources;
+use self::topic::Topic;
+use crate::limits::{PRODUCTS_MAX, QUESTIONS_MAX};
+
+/// Why a topic is not served, or a question not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("there is no {0:?}")]
+    Unknown(Box<str>),
+    #[error("{PRODUCTS_MAX} subjects are served, limit {PRODUCTS_MAX}")]
+    TooManyProducts,
+    #[error("{QUESTIONS_MAX} questions wait, limit {QUESTIONS_MAX}")]
+    TooManyQuestions,
 }
-pub fn source_kind(_name: &str) -> crate::fanout::kind::Kind {
-    crate::fanout::kind::Kind::State
+
+/// Since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    pub decoded_total: u64,
+    pub undecodable_total: u64,
+    /// Messages of streams that no product reads; a few arrive after each unsubscription.
+    pub stray_total: u64,
+    /// What products were told and could make nothing of, such as a price of zero.
+    pub unusable_total: u64,
+    pub emitted_total: u64,
+    pub late_answers_total: u64,
+    pub refused_total: u64,
 }
+
+/// All products at work. Told who wants what, what sources say and what time it is.
+pub struct Market {
+    catalog: Arc<Catalog>,
+    now_ms: u64,
+    entries: Vec<Option<Entry>>,
+    free: Vec<u32>,
+    subjects: HashMap<Subject, u32, RandomState>,
+    sources: Sources,
+    /// Entries by when they are due.
+    queue: BTreeSet<(u64, u32)>,
+    /// Where each open question waits.
+    questions: HashMap<u64, u32, RandomState>,
+    answers: Vec<Answered>,
+    counters: Counters,
+}
+
 impl Market {
-    pub fn new(_c: std::sync::Arc<catalog::Catalog>) -> Market {
-        Market
+    pub fn new(catalog: Arc<Catalog>) -> Market {
+        Market {
+            catalog,
+            now_ms: 0,
+            entries: Vec::new(),
+            free: Vec::new(),
+            subjects: HashMap::default(),
+            sources: Sources::default(),
+            queue: BTreeSet::new(),
+            questions: HashMap::default(),
+            answers: Vec::new(),
+            counters: Counters::default(),
+        }
     }
-    pub fn want(&mut self, _t: &topic::Topic, _n: u64) -> bool {
-        false
+
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
     }
-    pub fn unwant(&mut self, _t: &topic::Topic, _n: u64) {}
-    pub fn ask(&mut self, _i: u64, _q: &product::Question, _n: u64) {}
-    pub fn source(&mut self, _n: &str, _p: &[u8], _t: u64, _o: &mut product::Out<'_>) {}
-    pub fn poll(&mut self, _t: u64, _o: &mut product::Out<'_>) {}
+
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Products at work, those that linger included.
+    pub fn product_count(&self) -> usize {
+        self.subjects.len()
+    }
+
+    /// A topic has a client. The caller counts clients: wanting twice is wanting once. The present, if it is known,
+    /// comes with the next `poll`, which is due at once.
+    pub fn want(&mut self, topic: &Topic, now_ms: u64) -> Result<(), Refusal> {
+        self.advance(now_ms);
+        let slot = self.open(topic).inspect_err(|_| self.counters.refused_total += 1)?;
+        let now_ms = self.now_ms;
+        self.entry(slot).want(topic, now_ms);
+        self.settle(slot);
+        Ok(())
+    }
+
+    /// A topic's last client is gone. It is kept warm for a while.
+    pub fn unwant(&mut self, topic: &Topic) {
+        let Some(slot) = self.subjects.get(&Subject::of(topic)).copied() else { return };
+        let now_ms = self.now_ms;
+        self.entry(slot).unwant(topic, now_ms);
+        self.settle(slot);
+    }
+
+    /// Puts a question, whose id is the caller's; an older one of the same id is forgotten. Its answer comes by `take_answers`, at once if the data is there.
+    pub fn ask(&mut self, id: u64, question: &Question, now_ms: u64) -> Result<(), Refusal> {
+        self.advance(now_ms);
+        if self.questions.contains_key(&id) {
+            self.forget_question(id);
+        }
+        if self.questions.len() + self.answers.len() >= QUESTIONS_MAX {
+            self.counters.refused_total += 1;
+            return Err(Refusal::TooManyQuestions);
+        }
+        let slot = match self.open(&question.topic()) {
+            Ok(slot) => slot,
+            Err(Refusal::Unknown(_)) => {
+                self.answers.push((id, Some(Answer::Unknown)));
+                return Ok(());
+            }
+            Err(refusal) => {
+                self.counters.refused_total += 1;
+                return Err(refusal);
+            }
+        };
+        let now_ms = self.now_ms;
+        self.entry(slot).ask(id, question, now_ms);
+        self.questions.insert(id, slot);
+        self.answer(slot);
+        self.settle(slot);
+        Ok(())
+    }
+
+    /// Nobody waits for this answer any more.
+    pub fn forget_question(&mut self, id: u64) {
+        let Some(slot) = self.questions.remove(&id) else {
+            self.answers.retain(|(answered, _)| *answered != id);
+            return;
+        };
+        let now_ms = self.now_ms;
+        self.entry(slot).forget(id, now_ms);
+        self.settle(slot);
+    }
+
+    /// A source has a new message, which is decoded once for all who read it.
+    pub fn source(&mut self, name: &str, payload: &[u8], now_ms: u64, out: &mut Out<'_>) {
+        self.advance(now_ms);
+        let Some(readers) = self.sources.readers(name) else {
+            self.counters.stray_total += 1;
+            return;
+        };
+        let Some(event) = decode(name, payload) else {
+            self.counters.undecodable_total += 1;
+            return;
+        };
+        self.counters.decoded_total += 1;
+        let readers: SmallVec<[u32; 8]> = readers.into();
+        for slot in readers {
+            let now_ms = self.now_ms;
+            let mut emitted = 0;
+            let entry = self.entry(slot);
+            entry.take(name, &event, now_ms, &mut counted(&mut emitted, out));
+            self.counters.emitted_total += emitted;
+            self.answer(slot);
+            self.requeue(slot);
+        }
+    }
+
+    /// A source has been silent for too long, or is gone: what it said is no answer any more.
+    pub fn source_lost(&mut self, name: &str) {
+        let readers: SmallVec<[u32; 8]> = self.sources.readers(name).unwrap_or_default().into();
+        for slot in readers {
+            self.entry(slot).lose(name);
+            self.requeue(slot);
+        }
+    }
+
+    /// The topics with clients that are made of a source.
+    pub fn topics_of(&self, name: &str) -> Vec<Topic> {
+        let slots = self.sources.readers(name).unwrap_or_default();
+        let entries = slots.iter().filter_map(|slot| self.entries[*slot as usize].as_ref());
+        entries.flat_map(Entry::topics).cloned().collect()
+    }
+
+    /// Does what is due.
+    pub fn poll(&mut self, now_ms: u64, out: &mut Out<'_>) {
+        self.advance(now_ms);
+        let now_ms = self.now_ms;
+        let due: Vec<u32> = self.queue.range(..=(now_ms, u32::MAX)).map(|(_, slot)| *slot).collect();
+        for slot in due {
+            let mut emitted = 0;
+            self.entry(slot).poll(now_ms, &mut counted(&mut emitted, out));
+            self.counters.emitted_total += emitted;
+            self.answer(slot);
+            self.expire(slot);
+            self.settle(slot);
+        }
+    }
+
+    /// When `poll` is due; `u64::MAX` for never.
     pub fn due_ms(&self) -> u64 {
-        u64::MAX
+        self.queue.first().map_or(u64::MAX, |(due_ms, _)| *due_ms)
     }
+
+    /// What to subscribe to and what to let go, by name, since it was asked last. To be looked at after every call above.
     pub fn take_source_changes(&mut self) -> Vec<SourceChange> {
-        Vec::new()
+        self.sources.take_changes()
     }
-    pub fn take_answers(&mut self) -> Vec<(u64, Option<product::Answer>)> {
-        Vec::new()
+
+    /// Questions that have an answer, or none because nothing was heard within `QUESTION_WAIT_MS`.
+    pub fn take_answers(&mut self) -> Vec<(u64, Option<Answer>)> {
+        std::mem::take(&mut self.answers)
     }
-    pub fn topics_of(&self, _n: &str) -> Vec<topic::Topic> {
-        Vec::new()
+
+    /// A clock that was set back stands still here.
+    fn advance(&mut self, now_ms: u64) {
+        self.now_ms = self.now_ms.max(now_ms);
+    }
+
+    fn entry(&mut self, slot: u32) -> &mut Entry {
+        self.entries[slot as usize].as_mut().expect("slots are forgotten everywhere before they are freed")
+    }
+
+    /// The product of a topic, made if need be.
+    fn open(&mut self, topic: &Topic) -> Result<u32, Refusal> {
+        let unknown = || Refusal::Unknown(topic.to_string().into());
+        if !self.catalog.knows(topic) {
+            return Err(unknown());
+        }
+        let subject = Subject::of(topic);
+        if let Some(slot) = self.subjects.get(&subject) {
+            return Ok(*slot);
+        }
+        if self.subjects.len() >= PRODUCTS_MAX {
+            self.evict()?;
+        }
+        let product = self.catalog.product(topic).ok_or_else(unknown)?;
+        let entry = Some(Entry::new(subject.clone(), product));
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.entries[slot as usize] = entry;
+                slot
+            }
+            None => {
+                self.entries.push(entry);
+                u32::try_from(self.entries.len() - 1).expect("there are at most PRODUCTS_MAX")
+            }
+        };
+        self.subjects.insert(subject, slot);
+        Ok(slot)
+    }
+
+    /// Makes room by ending the product that lingered longest.
+    fn evict(&mut self) -> Result<(), Refusal> {
+        let idle = |slot: &u32| Some((self.entries[*slot as usize].as_ref()?.idle_end_ms()?, *slot));
+        let (_, slot) = self.subjects.values().filter_map(idle).min().ok_or(Refusal::TooManyProducts)?;
+        self.close(slot);
+        Ok(())
+    }
+
+    fn close(&mut self, slot: u32) {
+        let Some(entry) = self.entries[slot as usize].take() else { return };
+        self.sources.replace(slot, &entry.sources, &[]);
+        self.queue.remove(&(entry.due_ms, slot));
+        self.subjects.remove(&entry.subject);
+        self.free.push(slot);
+    }
+
+    fn answer(&mut self, slot: u32) {
+        let now_ms = self.now_ms;
+        let mut answers = std::mem::take(&mut self.answers);
+        let before = answers.len();
+        self.entry(slot).answer(now_ms, &mut answers);
+        for (id, _) in &answers[before..] {
+            self.questions.remove(id);
+        }
+        self.answers = answers;
+    }
+
+    fn expire(&mut self, slot: u32) {
+        let now_ms = self.now_ms;
+        let mut answers = std::mem::take(&mut self.answers);
+        let before = answers.len();
+        self.entry(slot).expire(now_ms, &mut answers);
+        for (id, _) in &answers[before..] {
+            self.questions.remove(id);
+        }
+        self.counters.late_answers_total += (answers.len() - before) as u64;
+        self.answers = answers;
+    }
+
+    /// After a change of what is wanted: its sources follow, and it ends if nothing is left.
+    fn settle(&mut self, slot: u32) {
+        if self.entry(slot).is_over() {
+            self.close(slot);
+            return;
+        }
+        let entry = self.entry(slot);
+        let needed = entry.needed_sources();
+        let had = std::mem::replace(&mut entry.sources, needed.clone());
+        self.sources.replace(slot, &had, &needed);
+        self.requeue(slot);
+    }
+
+    fn requeue(&mut self, slot: u32) {
+        let entry = self.entry(slot);
+        let unusable_count = entry.take_unusable();
+        let due_ms = entry.next_due_ms();
+        let before_ms = std::mem::replace(&mut entry.due_ms, due_ms);
+        self.counters.unusable_total += unusable_count;
+        if due_ms != before_ms {
+            self.queue.remove(&(before_ms, slot));
+            self.queue.insert((due_ms, slot));
+        }
     }
 }
 
-pub mod hub;
+fn counted<'a>(count: &'a mut u64, out: &'a mut Out<'_>) -> impl FnMut(&Topic, product::Key, &[u8]) + 'a {
+    move |topic, key, bytes| {
+        *count += 1;
+        out(topic, key, bytes);
+    }
+}

@@ -1,7 +1,7 @@
 //! What makes the messages of one or several topics.
 
 use super::event::Event;
-use super::topic::Topic;
+use super::topic::{Class, Topic};
 
 /// What a frame replaces: of one key only the newest matters to a client that fell behind. Zero where the topic has
 /// but one.
@@ -12,7 +12,8 @@ pub trait Product {
     /// The streams it needs now, by canonical name. Asked again after every `want` and `unwant`.
     fn sources(&self) -> Vec<Box<str>>;
 
-    /// Somebody wants a topic of it, which nobody did before.
+    /// Somebody wants a topic of it, which nobody did before. Told again for a topic that it was not told to give up
+    /// yet: somebody came after the last one left, and gets the current value at once.
     fn want(&mut self, topic: &Topic, now_ms: u64);
 
     /// Nobody wants it any more.
@@ -21,17 +22,21 @@ pub trait Product {
     /// A source has something new.
     fn take(&mut self, source: &str, event: &Event<'_>, now_ms: u64, out: &mut Out<'_>);
 
+    /// A source is gone, or silent for too long: who comes from now on waits for what it says next.
+    fn lose(&mut self, _source: &str) {}
+
     /// When `poll` is due; `u64::MAX` for never.
     fn due_ms(&self) -> u64;
 
     fn poll(&mut self, now_ms: u64, out: &mut Out<'_>);
 
     /// Answers a question about the present or the past; `None` while it is not known yet (it is asked again after
-    /// the next `take`). While questions wait, the product is wanted through `want_for_questions`.
+    /// the next `take` and `poll`). While questions wait, the topic they are about ([`Question::topic`]) is wanted;
+    /// what is said for it then goes nowhere.
     fn answer(&mut self, question: &Question, now_ms: u64) -> Option<Answer>;
 
-    /// What it had to leave out of its sources since this was asked last: values that are missing or make no sense.
-    fn take_skipped(&mut self) -> u64 {
+    /// How much it was told that it could make nothing of, since it was asked last.
+    fn take_unusable(&mut self) -> u64 {
         0
     }
 }
@@ -50,7 +55,21 @@ pub enum Question {
     /// The price of each symbol (`active_symbols: full`).
     Spot { symbol: Box<str> },
     /// Socket.IO acknowledgements: the rows of a table, or one of them.
-    Rates { class: super::topic::Class, base: Box<str>, symbol: Option<Box<str>> },
+    Rates { class: Class, base: Box<str>, symbol: Option<Box<str>> },
+}
+
+impl Question {
+    /// What must be wanted for it to be answered.
+    pub fn topic(&self) -> Topic {
+        match self {
+            Question::Tick { symbol } | Question::Spot { symbol } | Question::History(History { symbol, .. }) => {
+                Topic::Ticks { symbol: symbol.clone(), history: false }
+            }
+            Question::Rates { class, base, symbol } => {
+                Topic::Rates { class: *class, base: base.clone(), symbol: symbol.clone() }
+            }
+        }
+    }
 }
 
 /// A stretch of the past.

@@ -14,6 +14,7 @@ use tokio::time::MissedTickBehavior;
 use super::ingest::{Ingest, Link};
 use super::shared::{Mail, Shared};
 use crate::fanout::channel::Channel;
+use crate::fanout::kind::Kind;
 use crate::fanout::log::{Cursor, Log, Seq};
 use crate::fanout::topics::{Demand, Wanted};
 use crate::market::catalog::Catalog;
@@ -22,6 +23,7 @@ use crate::market::topic::Topic;
 use crate::market::{Market, SourceChange};
 use crate::wire::dialect::Dialect;
 use crate::wire::notice::StreamState;
+use crate::wire::stream::name::{Name, Profile};
 
 /// Where the market takes questions, and what it knows without being asked.
 pub struct Desk {
@@ -127,7 +129,7 @@ impl Runner {
             Told::Demand(demand) => match self.ingest.demand(demand) {
                 Some((id, channel, true)) => {
                     let Some(topic) = Topic::parse(&channel.name) else { return self.ingest.gave_up(id) };
-                    if self.ids.insert(topic.clone(), id).is_none() && !self.market.want(&topic, now_ms) {
+                    if self.ids.insert(topic.clone(), id).is_none() && self.market.want(&topic, now_ms).is_err() {
                         self.ids.remove(&topic);
                         self.ingest.gave_up(id);
                     }
@@ -135,7 +137,7 @@ impl Runner {
                 Some((id, channel, false)) => {
                     if let Some(topic) = Topic::parse(&channel.name) {
                         self.ids.remove(&topic);
-                        self.market.unwant(&topic, now_ms);
+                        self.market.unwant(&topic);
                     }
                     self.ingest.released(id);
                 }
@@ -144,8 +146,12 @@ impl Runner {
             Told::Ask { question, from } => {
                 let id = self.next_question;
                 self.next_question += 1;
-                self.market.ask(id, &question, now_ms);
-                self.questions.insert(id, (question, from));
+                if let Err(why) = self.market.ask(id, &question, now_ms) {
+                    tracing::debug!(%why, "a question is not taken");
+                    self.deliver(&question, from, None);
+                } else {
+                    self.questions.insert(id, (question, from));
+                }
             }
         }
     }
@@ -213,7 +219,7 @@ impl Runner {
             }
             return;
         }
-        let kind = crate::market::source_kind(&name);
+        let kind = kind_of(&name);
         let asked = Wanted { name: &name, kind, dialect: Dialect::Stream, dead: false, client: None };
         let channel = match self.shared.topics.subscribe(asked, self.ear) {
             Ok(channel) => channel,
@@ -238,15 +244,20 @@ impl Runner {
 
     fn answer(&mut self) {
         for (id, answer) in self.market.take_answers() {
-            let Some((question, from)) = self.questions.remove(&id) else { continue };
-            match from {
-                // Who asked may have left.
-                Asker::Request(sender) => drop(sender.send(answer)),
-                Asker::Client { shard, key, token } => {
-                    let after = continued_by(&question).and_then(|topic| self.ingest.head(*self.ids.get(&topic)?));
-                    let answered = Answered { key, token, answer, after };
-                    self.shared.send(shard, Mail::Answer(Box::new(answered)));
-                }
+            if let Some((question, from)) = self.questions.remove(&id) {
+                self.deliver(&question, from, answer);
+            }
+        }
+    }
+
+    fn deliver(&self, question: &Question, from: Asker, answer: Option<Answer>) {
+        match from {
+            // Who asked may have left.
+            Asker::Request(sender) => drop(sender.send(answer)),
+            Asker::Client { shard, key, token } => {
+                let after = continued_by(question).and_then(|topic| self.ingest.head(*self.ids.get(&topic)?));
+                let answered = Answered { key, token, answer, after };
+                self.shared.send(shard, Mail::Answer(Box::new(answered)));
             }
         }
     }
@@ -271,4 +282,12 @@ fn newest(log: &Log) -> Cursor {
             return cursor;
         }
     }
+}
+
+/// How a source is kept: what no stream dialect has is the present state of something.
+fn kind_of(name: &str) -> Kind {
+    if name.ends_with("@tick") || name.starts_with("coingecko@") {
+        return Kind::State;
+    }
+    Name::parse(name, Profile::Bitzoom).map_or(Kind::State, |name| name.kind())
 }

@@ -86,18 +86,23 @@ impl Decimal {
         Some(Decimal { units: self.units.checked_mul(other.units)?, scale })
     }
 
-    /// The quotient with `scale` fractional digits, halves to even.
+    /// The quotient with `scale` fractional digits, halves to even. None only if the quotient itself is too large.
     pub fn checked_div(self, other: Decimal, scale: u32) -> Option<Decimal> {
         if other.units == 0 || scale as usize > DECIMAL_DIGITS_MAX {
             return None;
         }
         let raise = scale + other.scale;
-        let (numerator, denominator) = if raise >= self.scale {
-            (self.units.checked_mul(checked_power(raise - self.scale)?)?, other.units)
+        let units = if raise >= self.scale {
+            divide_raised(self.units, other.units, raise - self.scale)?
         } else {
-            (self.units, other.units.checked_mul(checked_power(self.scale - raise)?)?)
+            match other.units.checked_mul(power(self.scale - raise)) {
+                Some(denominator) => divide_half_even(self.units, denominator),
+                // More than 38 digits, of which nothing that was read is the half.
+                None if self.units.unsigned_abs() <= 10u128.pow(DECIMAL_DIGITS_MAX as u32) => 0,
+                None => return None,
+            }
         };
-        Some(Decimal { units: divide_half_even(numerator, denominator), scale })
+        Some(Decimal { units, scale })
     }
 
     pub fn write(self, out: &mut Vec<u8>) {
@@ -153,6 +158,30 @@ pub fn divide_half_even(numerator: i128, denominator: i128) -> i128 {
         Ordering::Equal if down % 2 == 0 => down,
         Ordering::Equal => up,
     }
+}
+
+/// `numerator * 10^digits / denominator`, halves to even. The numerator as a whole may be larger than its type.
+fn divide_raised(numerator: i128, denominator: i128, digits: u32) -> Option<i128> {
+    if let Some(numerator) = checked_power(digits).and_then(|power| numerator.checked_mul(power)) {
+        return Some(divide_half_even(numerator, denominator));
+    }
+    // By hand, digit after digit, on magnitudes: halves to even are the same on either side of zero.
+    let divisor = denominator.unsigned_abs();
+    let mut quotient = numerator.unsigned_abs() / divisor;
+    let mut rest = numerator.unsigned_abs() % divisor;
+    for _ in 0..digits {
+        rest = rest.checked_mul(10)?;
+        quotient = quotient.checked_mul(10)?.checked_add(rest / divisor)?;
+        rest %= divisor;
+    }
+    // The rest is below the divisor, which is at most 2^127, so that twice the rest fits.
+    let up = match (rest * 2).cmp(&divisor) {
+        Ordering::Less => 0,
+        Ordering::Equal => quotient % 2,
+        Ordering::Greater => 1,
+    };
+    let units = i128::try_from(quotient.checked_add(up)?).ok()?;
+    Some(if (numerator < 0) == (denominator < 0) { units } else { -units })
 }
 
 /// Appends `units` with `scale` fractional digits: 5 units at scale 3 are `0.005`.
@@ -260,6 +289,26 @@ mod tests {
             assert_eq!(quotient.to_string(), expected, "{left} / {right}");
         }
         assert!(decimal("1").checked_div(decimal("0.0"), 2).is_none());
+    }
+
+    /// A quotient that fits is found, however large the numbers on the way to it.
+    #[test]
+    fn quotients_of_long_numbers() {
+        let nines = "9".repeat(DECIMAL_DIGITS_MAX);
+        let threes = "3".repeat(DECIMAL_DIGITS_MAX);
+        let finest = format!("0.{}1", "0".repeat(DECIMAL_DIGITS_MAX - 2));
+        let quotients = [
+            (&*nines, &*threes, 10, "3.0000000000"),
+            (&threes, &nines, 10, "0.3333333333"),
+            (&format!("-{threes}"), "2000000000000000000000000000000000", 4, "-166.6667"),
+            (&finest, &nines, 10, "0.0000000000"),
+            ("12345678901234567890.123456789", "1234567890.1234567890123456789", 10, "10000000000.0000000000"),
+        ];
+        for (left, right, scale, expected) in quotients {
+            let quotient = decimal(left).checked_div(decimal(right), scale).unwrap();
+            assert_eq!(quotient.to_string(), expected, "{left} / {right}");
+        }
+        assert!(decimal(&nines).checked_div(decimal(&finest), 10).is_none());
     }
 
     /// Order is that of the value, whatever the scales.

@@ -11,6 +11,7 @@
 
 mod command;
 mod deriv;
+mod event;
 mod http;
 mod hub;
 mod input;
