@@ -35,7 +35,7 @@ mod coins;
 mod json;
 mod timed;
 
-//ACC pub mod account;
+pub mod account;
 
 #[cfg(test)]
 mod tests;
