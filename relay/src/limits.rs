@@ -65,5 +65,5 @@ pub const REFUSED_AT_ONCE_MAX: usize = 128;
 /// Descriptors kept back from clients: upstreams, listeners, epoll sets, files, and those being refused.
 pub const DESCRIPTORS_KEPT: usize = 256;
 
-/// The longest candle the built-in venue adds up: a month's ticks cost it 3 ms.
+/// The longest candle the built-in venue adds up: a month, which is 44 640 minutes to look at.
 pub const SIM_CANDLE_SECONDS_MAX: u64 = 31 * 86_400;

@@ -1,7 +1,7 @@
 //! The instruments of the built-in venue: names, digits, and how lively each one is.
 //!
-//! The other dialects' instruments (OKX pairs, `cry*`, `R_*`, `frx*`, CoinGecko rows) will be views of this table or
-//! tables beside it; the model below asks for no more than these numbers.
+//! What ticks (`R_*`, `frx*`, `cry*`) is in [`super::symbol`], the aggregator's coins in [`super::coins`]; both see the
+//! pairs of this table as they trade here. The model asks for no more than these numbers.
 
 /// One traded pair. Prices are counted in ticks (10^-price_digits), sizes in lots (10^-size_digits).
 #[derive(Debug)]

@@ -332,15 +332,14 @@ mod tests {
     /// No second passes with fewer than two executions, of whichever pair and in whichever pattern.
     #[test]
     fn every_second_trades_twice() {
-        for index in 0..INSTRUMENTS.len() {
+        for (index, instrument) in INSTRUMENTS.iter().enumerate() {
             let model = Model::new(4, index);
             let (mut times, mut executions) = (Vec::new(), Vec::new());
             for minute in 27_874_000..27_874_000 + 2 * PATTERNS as i64 {
                 model.executions(minute, &mut executions);
                 times.extend(executions.iter().map(|execution| execution.trade_at));
             }
-            let name = INSTRUMENTS[index].name;
-            assert!(times.windows(3).all(|three| three[2] - three[0] <= 1_000), "{name}");
+            assert!(times.windows(3).all(|three| three[2] - three[0] <= 1_000), "{}", instrument.name);
         }
     }
 

@@ -161,6 +161,39 @@ fn trending_coins() {
     assert_ne!(ids(START), ids(START + 3_600_000));
 }
 
+/// Numbers are written digit by digit: none has an exponent, as one that was a float might.
+#[test]
+fn numbers_are_plain() {
+    for frame in begun(68, START, &NAMES).1 {
+        let outside: String = frame.text.split('"').step_by(2).collect();
+        let words = outside.replace("null", "").replace(|char: char| "{}[]:,.-".contains(char), "");
+        assert!(words.bytes().all(|byte| byte.is_ascii_digit()), "{words}");
+    }
+}
+
+/// Nothing in the venue computes with floats; this file's tests may, to be another way to the same numbers.
+#[test]
+fn no_float_anywhere() {
+    let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/venue/sim"))];
+    let mut read = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.ends_with("sim/tests") {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(!text.contains("f64") && !text.contains("f32"), "{}", path.display());
+            read += 1;
+        }
+    }
+    assert!(read > 20);
+}
+
 /// Far times and wrong clocks have documents as well.
 #[test]
 fn odd_clocks() {

@@ -196,6 +196,22 @@ fn prices_move() {
     }
 }
 
+/// However often the venue is polled it says the same in the same order, between the pairs' streams as well.
+#[test]
+fn cadence_does_not_matter() {
+    let mut names = tick_names();
+    names.extend(["coingecko@top", "coingecko@trending", "btcusdt@trade", "!ticker@arr"].map(str::to_owned));
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let asked = record(58, START + 1, &names, 21_000);
+    for step in [777, 9_999] {
+        let (mut sim, mut frames) = begun(58, START + 1, &names);
+        for now in (START + 1..START + 21_001).step_by(step).chain([START + 21_001]) {
+            frames.extend(poll(&mut sim, now));
+        }
+        assert_eq!(frames, asked, "every {step} ms");
+    }
+}
+
 /// A leap is skipped, the next tick comes at its second; after a leap back the newest is told anew.
 #[test]
 fn leaps() {
@@ -216,7 +232,12 @@ proptest! {
 
     /// Any seed, symbol and stretch: the candle is the fold of its ticks.
     #[test]
-    fn any_candle_is_folded_ticks(seed in 0u64..4, index in 0..SYMBOLS.len(), open in 0u64..4_000_000_000, length in 0u64..900) {
+    fn any_candle_is_folded_ticks(
+        seed in 0u64..4,
+        index in 0..SYMBOLS.len(),
+        open in 0u64..4_000_000_000,
+        length in 0u64..900,
+    ) {
         let (past, symbol) = (Past::new(seed), SYMBOLS[index].name);
         prop_assert_eq!(past.candle(symbol, open, open + length), folded(&past, symbol, open, open + length));
     }
