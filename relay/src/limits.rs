@@ -153,3 +153,5 @@ pub const QUESTION_WAIT_MS: u64 = 5_000;
 /// How long a whole table of rates waits for sources that have said nothing yet.
 pub const RATES_WARM_UP_MS: u64 = 1_500;
 const _: () = assert!(RATES_WARM_UP_MS < QUESTION_WAIT_MS);
+/// The longest candle the built-in venue adds up: a month, which is 44 640 minutes to look at.
+pub const SIM_CANDLE_SECONDS_MAX: u64 = 31 * 86_400;

@@ -1,7 +1,7 @@
 //! The instruments of the built-in venue: names, digits, and how lively each one is.
 //!
-//! The other dialects' instruments (OKX pairs, `cry*`, `R_*`, `frx*`, CoinGecko rows) will be views of this table or
-//! tables beside it; the model below asks for no more than these numbers.
+//! What ticks (`R_*`, `frx*`, `cry*`) is in [`super::symbol`], the aggregator's coins in [`super::coins`]; both see the
+//! pairs of this table as they trade here. The model asks for no more than these numbers.
 
 /// One traded pair. Prices are counted in ticks (10^-price_digits), sizes in lots (10^-size_digits).
 #[derive(Debug)]
@@ -24,8 +24,9 @@ pub struct Instrument {
     pub size: i64,
 }
 
-/// Every half second holds an execution: at least 2 trades per second, and no candle waits long for its end.
-pub const EXECUTIONS_PER_MINUTE_MIN: u32 = 120;
+/// At least 2 trades in every second, and no candle waits long for its end. A trade keeps to the second half of its slot
+/// of the minute, so three of them span up to 2.5 slots, and slots of 400 ms keep that within a second.
+pub const EXECUTIONS_PER_MINUTE_MIN: u32 = 150;
 
 /// Above it the sums of a month would leave their integers.
 const LEVEL_MAX: i64 = 50_000_000;
@@ -38,20 +39,20 @@ pub const INSTRUMENTS: [Instrument; 20] = [
     pair("bnbusdt", "BNBUSDT", Digits(2, 3), Prices { level: 64_000, spread: 1, grid: 2 }, 150, 800),
     pair("xrpusdt", "XRPUSDT", Digits(4, 1), Prices { level: 21_500, spread: 1, grid: 1 }, 180, 3_000),
     pair("dogeusdt", "DOGEUSDT", Digits(5, 0), Prices { level: 20_000, spread: 1, grid: 1 }, 150, 2_500),
-    pair("adausdt", "ADAUSDT", Digits(4, 1), Prices { level: 6_500, spread: 1, grid: 1 }, 130, 6_000),
-    pair("trxusdt", "TRXUSDT", Digits(4, 1), Prices { level: 2_800, spread: 1, grid: 1 }, 120, 15_000),
-    pair("avaxusdt", "AVAXUSDT", Digits(2, 2), Prices { level: 2_800, spread: 1, grid: 1 }, 120, 1_500),
-    pair("linkusdt", "LINKUSDT", Digits(2, 2), Prices { level: 1_800, spread: 1, grid: 1 }, 120, 2_000),
-    pair("dotusdt", "DOTUSDT", Digits(3, 2), Prices { level: 5_200, spread: 1, grid: 1 }, 120, 8_000),
-    pair("ltcusdt", "LTCUSDT", Digits(2, 3), Prices { level: 10_500, spread: 1, grid: 1 }, 120, 3_000),
-    pair("bchusdt", "BCHUSDT", Digits(1, 3), Prices { level: 4_800, spread: 1, grid: 1 }, 120, 900),
-    pair("uniusdt", "UNIUSDT", Digits(3, 2), Prices { level: 9_500, spread: 2, grid: 2 }, 120, 4_000),
-    pair("atomusdt", "ATOMUSDT", Digits(3, 2), Prices { level: 5_100, spread: 1, grid: 1 }, 120, 7_000),
-    pair("nearusdt", "NEARUSDT", Digits(3, 1), Prices { level: 3_600, spread: 1, grid: 1 }, 120, 900),
-    pair("xlmusdt", "XLMUSDT", Digits(4, 0), Prices { level: 3_100, spread: 1, grid: 1 }, 120, 1_200),
-    pair("aptusdt", "APTUSDT", Digits(3, 2), Prices { level: 6_200, spread: 2, grid: 2 }, 120, 5_000),
-    pair("filusdt", "FILUSDT", Digits(3, 2), Prices { level: 3_900, spread: 1, grid: 1 }, 120, 9_000),
-    pair("shibusdt", "SHIBUSDT", Digits(8, 0), Prices { level: 1_850, spread: 1, grid: 1 }, 120, 20_000_000),
+    pair("adausdt", "ADAUSDT", Digits(4, 1), Prices { level: 6_500, spread: 1, grid: 1 }, 150, 6_000),
+    pair("trxusdt", "TRXUSDT", Digits(4, 1), Prices { level: 2_800, spread: 1, grid: 1 }, 150, 15_000),
+    pair("avaxusdt", "AVAXUSDT", Digits(2, 2), Prices { level: 2_800, spread: 1, grid: 1 }, 150, 1_500),
+    pair("linkusdt", "LINKUSDT", Digits(2, 2), Prices { level: 1_800, spread: 1, grid: 1 }, 150, 2_000),
+    pair("dotusdt", "DOTUSDT", Digits(3, 2), Prices { level: 5_200, spread: 1, grid: 1 }, 150, 8_000),
+    pair("ltcusdt", "LTCUSDT", Digits(2, 3), Prices { level: 10_500, spread: 1, grid: 1 }, 150, 3_000),
+    pair("bchusdt", "BCHUSDT", Digits(1, 3), Prices { level: 4_800, spread: 1, grid: 1 }, 150, 900),
+    pair("uniusdt", "UNIUSDT", Digits(3, 2), Prices { level: 9_500, spread: 2, grid: 2 }, 150, 4_000),
+    pair("atomusdt", "ATOMUSDT", Digits(3, 2), Prices { level: 5_100, spread: 1, grid: 1 }, 150, 7_000),
+    pair("nearusdt", "NEARUSDT", Digits(3, 1), Prices { level: 3_600, spread: 1, grid: 1 }, 150, 900),
+    pair("xlmusdt", "XLMUSDT", Digits(4, 0), Prices { level: 3_100, spread: 1, grid: 1 }, 150, 1_200),
+    pair("aptusdt", "APTUSDT", Digits(3, 2), Prices { level: 6_200, spread: 2, grid: 2 }, 150, 5_000),
+    pair("filusdt", "FILUSDT", Digits(3, 2), Prices { level: 3_900, spread: 1, grid: 1 }, 150, 9_000),
+    pair("shibusdt", "SHIBUSDT", Digits(8, 0), Prices { level: 1_850, spread: 1, grid: 1 }, 150, 20_000_000),
 ];
 
 /// Fractional digits of prices and of sizes.

@@ -8,6 +8,7 @@ use super::model::{MINUTE_MS, Model};
 use super::output::Output;
 use super::stream::Kind;
 use super::tape::{Event, Tape};
+use std::sync::Arc;
 
 /// Instruments speak one after the other, so that a period's frames do not all fall due at once.
 const PHASE_MS: i64 = 5;
@@ -26,7 +27,7 @@ pub struct Sink<'a> {
 
 /// What the streams of an instrument are made of.
 pub struct Source {
-    pub model: Model,
+    pub model: Arc<Model>,
     pub tape: Tape,
     phase: i64,
     day: Day,
@@ -87,8 +88,8 @@ impl Source {
 }
 
 impl Market {
-    pub fn new(seed: u64, index: usize, now: i64) -> Market {
-        let model = Model::new(seed, index);
+    /// `index` is the instrument's place in the table.
+    pub fn new(model: Arc<Model>, index: usize, now: i64) -> Market {
         let tape = Tape::new(&model, now);
         Market {
             source: Source {

@@ -1,8 +1,10 @@
-//! The built-in venue: 20 pairs that trade, quote and tick without any network.
+//! The built-in venue: 20 pairs that trade, indices and currencies that tick, and a table of coins, without any network.
 //!
 //! What happens is a function of seed and time ([`model`], [`book`]), so history reaches back as far as anybody looks,
 //! two runs with one seed agree, and only what is wanted costs anything. A [`market`] walks one instrument's [`tape`]
-//! forward and tells its outputs, which turn news into payloads. No clock, socket or task lives here.
+//! forward and tells its outputs, which turn news into payloads. What ticks by the second ([`ticks`]) and what is
+//! published as a document ([`coins`]) is [`timed`] and looked up when due; anybody may look up the [`past`]. An
+//! [`account`] trades on all that, for user data. No clock, socket or task lives here.
 
 mod noise;
 
@@ -23,13 +25,28 @@ mod market;
 mod output;
 mod stream;
 
+mod symbol;
+mod ticks;
+mod walk;
+
+pub mod past;
+
+mod coins;
+mod json;
+mod timed;
+
+pub mod account;
+
 #[cfg(test)]
 mod tests;
 
 use board::Board;
+use coins::Coins;
 use instrument::INSTRUMENTS;
 use market::{Market, Sink};
+use past::Past;
 use stream::Stream;
+use timed::Timed;
 
 /// A leap of the clock beyond this is not lived through: forward it is skipped, back it starts anew.
 pub const LEAP_MS: u64 = 10_000;
@@ -48,12 +65,15 @@ pub enum Fields {
 
 /// The venue. Feed it time, take its frames.
 pub struct Sim {
-    seed: u64,
+    past: Past,
     fields: Fields,
     clock: i64,
     /// By place in the table; built when first wanted and kept.
     markets: Vec<Option<Market>>,
     boards: Vec<Board>,
+    timed: Vec<Timed>,
+    /// Built when a document is first wanted and kept.
+    coins: Option<Coins>,
     /// Whether a stream waits for its beginning.
     beginning: bool,
     buffer: Vec<u8>,
@@ -64,11 +84,13 @@ pub struct Sim {
 impl Sim {
     pub fn new(seed: u64, fields: Fields, start_ms: u64) -> Sim {
         Sim {
-            seed,
+            past: Past::new(seed),
             fields,
             clock: time(start_ms),
             markets: INSTRUMENTS.iter().map(|_| None).collect(),
             boards: Vec::new(),
+            timed: Vec::new(),
+            coins: None,
             beginning: false,
             buffer: Vec::new(),
             skipped_ms: 0,
@@ -81,12 +103,18 @@ impl Sim {
         Stream::parse(name).is_some()
     }
 
-    /// The symbols as stream names spell them.
+    /// What ticked before, from the same source as the streams.
+    pub fn past(&self) -> Past {
+        self.past.clone()
+    }
+
+    /// The traded symbols as stream names spell them.
     pub fn symbols(&self) -> impl Iterator<Item = &str> {
         INSTRUMENTS.iter().map(|instrument| instrument.name)
     }
 
-    /// Begins a stream: at the next poll a state tells its current value, and events follow from there. False when
+    /// Begins a stream: at the next poll a state tells its current value, and events follow from there. A tick is both:
+    /// the newest is told at once, with its own time, and the others follow. False when
     /// there is no such stream. Wanting it twice is wanting it once.
     pub fn want(&mut self, name: &str) -> bool {
         match Stream::parse(name) {
@@ -98,6 +126,11 @@ impl Sim {
                         self.market(index);
                     }
                     self.boards.push(Board::new(name, summary));
+                }
+            }
+            Some(Stream::Timed(item)) => {
+                if !self.timed.iter().any(|timed| timed.name() == name) {
+                    self.timed.push(Timed::new(name, item));
                 }
             }
         }
@@ -115,6 +148,7 @@ impl Sim {
                 }
             }
             Some(Stream::All(_)) => self.boards.retain(|board| board.name() != name),
+            Some(Stream::Timed(_)) => self.timed.retain(|timed| timed.name() != name),
         }
     }
 
@@ -168,7 +202,7 @@ impl Sim {
     fn market(&mut self, index: usize) -> &mut Market {
         let clock = self.clock;
         let unused = self.boards.is_empty();
-        let market = self.markets[index].get_or_insert_with(|| Market::new(self.seed, index, clock));
+        let market = self.markets[index].get_or_insert_with(|| Market::new(self.past.model(index), index, clock));
         if unused && market.is_idle() {
             market.place(clock);
         }
@@ -176,14 +210,16 @@ impl Sim {
     }
 
     fn is_idle(&self) -> bool {
-        self.boards.is_empty() && self.markets.iter().flatten().all(Market::is_idle)
+        self.boards.is_empty() && self.timed.is_empty() && self.markets.iter().flatten().all(Market::is_idle)
     }
 
     fn is_running(&self) -> bool {
-        self.boards.iter().any(Board::began) || self.markets.iter().flatten().any(Market::is_running)
+        self.boards.iter().any(Board::began)
+            || self.timed.iter().any(Timed::began)
+            || self.markets.iter().flatten().any(Market::is_running)
     }
 
-    /// Everything due up to `now`; at one moment the markets come in table order and the boards last.
+    /// Everything due up to `now`; at one moment the markets come in table order, then the boards, then what is timed.
     fn run(&mut self, now: i64, sink: &mut Sink<'_>) {
         loop {
             match self.earliest() {
@@ -194,6 +230,7 @@ impl Sim {
                     }
                 }
                 (due, Place::Board(index)) => self.boards[index].step(&mut self.markets, due, sink),
+                (due, Place::Timed(index)) => self.timed[index].step(&self.past, &mut self.coins, due, sink),
             }
         }
     }
@@ -211,6 +248,11 @@ impl Sim {
                 earliest = (board.due(), Place::Board(index));
             }
         }
+        for (index, timed) in self.timed.iter().enumerate() {
+            if timed.due() < earliest.0 {
+                earliest = (timed.due(), Place::Timed(index));
+            }
+        }
         earliest
     }
 
@@ -220,6 +262,9 @@ impl Sim {
         }
         for board in self.boards.iter_mut().filter(|board| !board.began()) {
             board.step(&mut self.markets, now, sink);
+        }
+        for timed in self.timed.iter_mut().filter(|timed| !timed.began()) {
+            timed.step(&self.past, &mut self.coins, now, sink);
         }
     }
 
@@ -231,6 +276,7 @@ impl Sim {
             market.leap(now, sink);
         }
         self.boards.iter_mut().for_each(|board| board.schedule(now));
+        self.timed.iter_mut().for_each(|timed| timed.schedule(now));
         self.clock = now;
     }
 
@@ -242,6 +288,7 @@ impl Sim {
             market.restart(now);
         }
         self.boards.iter_mut().for_each(Board::restart);
+        self.timed.iter_mut().for_each(Timed::restart);
         self.beginning = true;
         self.clock = now;
     }
@@ -255,6 +302,7 @@ impl Sim {
 enum Place {
     Market(usize),
     Board(usize),
+    Timed(usize),
 }
 
 fn time(ms: u64) -> i64 {

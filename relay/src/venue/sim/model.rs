@@ -13,8 +13,8 @@ use std::ops::Range;
 
 pub const MINUTE_MS: i64 = 60_000;
 
-const PATTERN_BITS: u32 = 6;
-const PATTERNS: usize = 1 << PATTERN_BITS;
+pub const PATTERN_BITS: u32 = 6;
+pub const PATTERNS: usize = 1 << PATTERN_BITS;
 
 /// Fills of one execution.
 const FILLS_MAX: usize = 4;
@@ -68,9 +68,9 @@ struct Pattern {
 }
 
 /// How one minute plays its pattern.
-struct Minute {
-    pattern: usize,
-    anchor: i64,
+pub struct Minute {
+    pub pattern: usize,
+    pub anchor: i64,
     scale: i64,
 }
 
@@ -171,21 +171,19 @@ impl Model {
         }
     }
 
-    fn drift(&self) -> Drift {
+    /// To be kept while neighbouring minutes are looked at.
+    pub fn drift(&self) -> Drift {
         Drift::new(self.keys.drift, self.instrument.level)
     }
 
-    fn minute(&self, minute: i64, drift: &mut Drift) -> Minute {
+    pub fn minute(&self, minute: i64, drift: &mut Drift) -> Minute {
         let hourly = noise::below(noise::at(!self.keys.activity, minute >> PATTERN_BITS), 16);
         let own = noise::below(noise::at(self.keys.activity, minute), 9);
         Minute { pattern: self.pattern_of(minute), anchor: drift.anchor(minute), scale: i64::from(8 + hourly + own) }
     }
 
-    /// An odd stride through the 64 patterns visits each once.
     fn pattern_of(&self, minute: i64) -> usize {
-        let order = noise::at(self.keys.order, minute >> PATTERN_BITS);
-        let (stride, offset) = ((order | 1) as usize, (order >> 32) as usize);
-        (stride.wrapping_mul(minute as usize & (PATTERNS - 1)).wrapping_add(offset)) & (PATTERNS - 1)
+        pattern_of(order_of(self.keys.order, minute), minute)
     }
 
     /// Numbers of the first trade and the first execution of a minute.
@@ -202,7 +200,7 @@ impl Model {
     }
 
     /// The executions of a pattern around anchor 0, at scale 1, numbered from 0.
-    fn draw(&self, pattern: usize, out: &mut Vec<Execution>) {
+    pub fn draw(&self, pattern: usize, out: &mut Vec<Execution>) {
         out.clear();
         let instrument = self.instrument;
         let mut random = Sequence::new(noise::at(self.keys.patterns, pattern as i64));
@@ -242,6 +240,17 @@ impl Model {
             execution.price = execution.bid + if execution.taker_buys { instrument.spread } else { 0 };
         }
     }
+}
+
+/// The order in which the run of 64 minutes around `minute` plays its patterns.
+pub fn order_of(key: u64, minute: i64) -> u64 {
+    noise::at(key, minute >> PATTERN_BITS)
+}
+
+/// The pattern of a minute. An odd stride through all of them visits each once.
+pub fn pattern_of(order: u64, minute: i64) -> usize {
+    let (stride, offset) = ((order | 1) as usize, (order >> 32) as usize);
+    (stride.wrapping_mul(minute as usize & (PATTERNS - 1)).wrapping_add(offset)) & (PATTERNS - 1)
 }
 
 /// The product of two even draws: mostly small, sometimes large, on average the instrument's size once scaled.
@@ -317,6 +326,20 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    /// No second passes with fewer than two executions, of whichever pair and in whichever pattern.
+    #[test]
+    fn every_second_trades_twice() {
+        for (index, instrument) in INSTRUMENTS.iter().enumerate() {
+            let model = Model::new(4, index);
+            let (mut times, mut executions) = (Vec::new(), Vec::new());
+            for minute in 27_874_000..27_874_000 + 2 * PATTERNS as i64 {
+                model.executions(minute, &mut executions);
+                times.extend(executions.iter().map(|execution| execution.trade_at));
+            }
+            assert!(times.windows(3).all(|three| three[2] - three[0] <= 1_000), "{}", instrument.name);
         }
     }
 

@@ -1,8 +1,11 @@
 //! Stream names: which there are, and how often each may speak (protocols/bitzoom.md section 3).
 
 use super::book::TOP_REFRESH_MS;
+use super::coins::Document;
 use super::instrument;
 use super::interval::Interval;
+use super::symbol;
+use super::timed::Item;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
@@ -12,6 +15,8 @@ pub enum Stream {
     },
     /// `!ticker@arr` and `!miniTicker@arr`.
     All(Summary),
+    /// `<symbol>@tick` and `coingecko@<document>`.
+    Timed(Item),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +50,11 @@ impl Stream {
             _ => {}
         }
         let (symbol, kind) = name.split_once('@')?;
+        match (symbol, kind) {
+            ("coingecko", _) => return Some(Stream::Timed(Item::Document(Document::parse(kind)?))),
+            (_, "tick") => return Some(Stream::Timed(Item::Tick(symbol::find_lower(symbol)?))),
+            _ => {}
+        }
         Some(Stream::One { instrument: instrument::find(symbol)?, kind: Kind::parse(kind)? })
     }
 }
@@ -139,10 +149,22 @@ mod tests {
             "!ticker",
             "!ticker@arr@1s",
             "btcusdt@trade@100ms",
+            "btcusdt@tick",
+            "R_100@tick",
+            "r_100@trade",
+            "r_100@tick@1s",
+            "coingecko@bottom",
+            "coingecko",
+            "coingecko@tick",
         ] {
             check(unknown, None);
         }
         assert_eq!(Stream::parse("!miniTicker@arr"), Some(Stream::All(Summary::MiniTicker)));
         assert_eq!(Stream::parse("!ticker@arr"), Some(Stream::All(Summary::Ticker)));
+        assert_eq!(Stream::parse("coingecko@top"), Some(Stream::Timed(Item::Document(Document::Top))));
+        let tick = |symbol| symbol::find(symbol).map(|index| Stream::Timed(Item::Tick(index)));
+        for (name, symbol) in [("r_100@tick", "R_100"), ("1hz100v@tick", "1HZ100V"), ("crybtcusd@tick", "cryBTCUSD")] {
+            assert_eq!(Stream::parse(name), tick(symbol), "{name}");
+        }
     }
 }

@@ -3,8 +3,10 @@
 mod books;
 mod clock;
 mod cost;
+mod documents;
 mod shape;
 mod sums;
+mod ticks;
 
 use super::instrument::INSTRUMENTS;
 use super::interval::INTERVALS;

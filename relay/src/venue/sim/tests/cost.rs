@@ -1,6 +1,8 @@
 //! What the venue costs. Ignored: figures mean something only in release on a quiet machine.
 
 use super::*;
+use crate::venue::sim::account::{Account, ROUND_MS};
+use crate::venue::sim::past::Past;
 use std::time::Instant;
 
 #[test]
@@ -39,4 +41,35 @@ fn everything_wanted() {
             bytes / 180_000
         );
     }
+}
+
+/// What history costs: 5000 ticks below 50 ms, a thousand days below 200 ms, a document, and an account's beginning.
+#[test]
+#[ignore = "a measurement: cargo test --release -p relay --lib sim::tests::cost -- --ignored --nocapture"]
+fn history() {
+    let past = Past::new(1);
+    let now = START / 1_000 / 86_400 * 86_400;
+    for symbol in ["R_100", "frxEURUSD", "cryBTCUSD"] {
+        let first = Instant::now();
+        assert!(past.tick(symbol, now).is_some());
+        let drawn = first.elapsed();
+        let started = Instant::now();
+        let period = past.period_s(symbol).unwrap();
+        assert!((0..5_000).all(|back| past.tick(symbol, now - back * period).is_some()));
+        let ticks = started.elapsed();
+        let started = Instant::now();
+        assert!((1..=1_000).all(|back| past.candle(symbol, now - back * 86_400, now - (back - 1) * 86_400).is_some()));
+        println!("{symbol}: drawn in {drawn:?}, 5000 ticks in {ticks:?}, 1000 days in {:?}", started.elapsed());
+    }
+    let mut sim = Sim::new(1, Fields::Document, START);
+    assert!(sim.want("coingecko@top"));
+    for at in [START, START + 10_000, START + 20_000, START + 60_000] {
+        let started = Instant::now();
+        let mut bytes = 0;
+        sim.poll(at, &mut |_, payload, _| bytes += payload.len());
+        println!("coingecko@top: {bytes} bytes in {:?}", started.elapsed());
+    }
+    let started = Instant::now();
+    let account = Account::at(&past, "alice", ROUND_MS, START);
+    println!("an account due at {} begins in {:?}", account.next_due(), started.elapsed());
 }

@@ -154,7 +154,10 @@ fn bytes_are_pinned() {
 proptest::proptest! {
     /// Any name is an answer, never a panic.
     #[test]
-    fn any_name_is_judged(symbol in "(btcusdt|!|\\PC*)", kind in "@?(depth|kline_|ticker|\\PC*)(@|[0-9a-zM]{0,5})") {
+    fn any_name_is_judged(
+        symbol in "(btcusdt|r_10|coingecko|!|\\PC*)",
+        kind in "@?(depth|kline_|tick|top|\\PC*)(@|[0-9a-zM]{0,5})",
+    ) {
         let mut sim = Sim::new(1, Fields::Document, START);
         let name = format!("{symbol}{kind}");
         proptest::prop_assert_eq!(sim.knows(&name), sim.want(&name));
