@@ -180,8 +180,8 @@ impl Entry {
         self.product.sources()
     }
 
-    pub fn take_unusable(&mut self) -> u64 {
-        self.product.take_unusable()
+    pub fn take_skipped(&mut self) -> u64 {
+        self.product.take_skipped()
     }
 
     /// When something is to be done without any news.

@@ -58,8 +58,8 @@ pub struct Counters {
     pub undecodable_total: u64,
     /// Messages of streams that no product reads; a few arrive after each unsubscription.
     pub stray_total: u64,
-    /// What products were told and could make nothing of, such as a price of zero.
-    pub unusable_total: u64,
+    /// What products had to leave out of what they were told, such as a price of zero.
+    pub skipped_total: u64,
     pub emitted_total: u64,
     pub late_answers_total: u64,
     pub refused_total: u64,
@@ -331,10 +331,10 @@ impl Market {
 
     fn requeue(&mut self, slot: u32) {
         let entry = self.entry(slot);
-        let unusable_count = entry.take_unusable();
+        let skipped_count = entry.take_skipped();
         let due_ms = entry.next_due_ms();
         let before_ms = std::mem::replace(&mut entry.due_ms, due_ms);
-        self.counters.unusable_total += unusable_count;
+        self.counters.skipped_total += skipped_count;
         if due_ms != before_ms {
             self.queue.remove(&(before_ms, slot));
             self.queue.insert((due_ms, slot));

@@ -35,8 +35,8 @@ pub trait Product {
     /// what is said for it then goes nowhere.
     fn answer(&mut self, question: &Question, now_ms: u64) -> Option<Answer>;
 
-    /// How much it was told that it could make nothing of, since it was asked last.
-    fn take_unusable(&mut self) -> u64 {
+    /// What it had to leave out of its sources since this was asked last: values that are missing or make no sense.
+    fn take_skipped(&mut self) -> u64 {
         0
     }
 }

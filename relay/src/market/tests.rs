@@ -287,7 +287,7 @@ fn rates_are_served_like_the_rest() {
     assert_eq!(market.take_answers(), [(1, Some(all)), (2, Some(Answer::Unknown))]);
     let zero = String::from_utf8(TICK.to_vec()).unwrap().replace("1.5", "0.0");
     market.source("frxeurusd@tick", zero.as_bytes(), START_MS, &mut |_, _, _| {});
-    assert_eq!(market.counters().unusable_total, 1);
+    assert_eq!(market.counters().skipped_total, 1);
     market.source_lost("frxeurusd@tick");
     market.ask(3, &ask(Some("USD")), START_MS).unwrap();
     assert_eq!(market.take_answers(), [], "what is lost answers nothing");

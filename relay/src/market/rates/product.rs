@@ -35,7 +35,7 @@ pub struct Rates {
     silent_count: usize,
     /// When somebody came who has not been told the present yet.
     greet_ms: Option<u64>,
-    unusable_count: u64,
+    skipped_count: u64,
 }
 
 struct Row {
@@ -89,7 +89,7 @@ impl Rates {
             warm_up_end_ms: None,
             silent_count: 0,
             greet_ms: None,
-            unusable_count: 0,
+            skipped_count: 0,
         })
     }
 
@@ -234,7 +234,7 @@ impl Product for Rates {
         }
         // A price is above zero; others would only make rates that are none.
         let Some(value) = Decimal::parse(text).filter(|value| value.units() > 0) else {
-            self.unusable_count += 1;
+            self.skipped_count += 1;
             return;
         };
         if self.prices[leg].is_none() {
@@ -243,7 +243,7 @@ impl Product for Rates {
         self.prices[leg] = Some(Price { text: text.into(), value, time_ms });
         for at in 0..self.rows_of[leg].len() {
             let index = self.rows_of[leg][at] as usize;
-            self.unusable_count += u64::from(!self.refresh(index));
+            self.skipped_count += u64::from(!self.refresh(index));
             self.say(index, out);
         }
     }
@@ -282,8 +282,8 @@ impl Product for Rates {
         Some(Answer::Json { body, pip_size: 0 })
     }
 
-    fn take_unusable(&mut self) -> u64 {
-        std::mem::take(&mut self.unusable_count)
+    fn take_skipped(&mut self) -> u64 {
+        std::mem::take(&mut self.skipped_count)
     }
 }
 

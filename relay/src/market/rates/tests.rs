@@ -302,10 +302,10 @@ fn what_cannot_be_used_is_counted() {
     for price in ["0", "0.00", "-1", "1e5", &"9".repeat(40)] {
         world.price("btcusdt@trade", price);
     }
-    assert_eq!(world.product.take_unusable(), 5);
+    assert_eq!(world.product.take_skipped(), 5);
     world.price("frxusdjpy@tick", &"9".repeat(30));
     world.price("btcusdt@trade", &"9".repeat(30));
-    assert_eq!((world.product.take_unusable(), world.product.take_unusable()), (1, 0));
+    assert_eq!((world.product.take_skipped(), world.product.take_skipped()), (1, 0));
     world.check(&[]);
     world.price("btcusdt@trade", "1");
     world.price("frxusdjpy@tick", "150");
