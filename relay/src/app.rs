@@ -4,6 +4,8 @@
 //! thread for the admin listener. The main thread waits for signals. At the end the shards tell their clients and
 //! drain; the upstreams go on until the last shard is done; then the process exits.
 
+mod catalog;
+
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -86,7 +88,7 @@ impl App {
             upstreams.push(Start { feed, demand });
         }
         let (desk, market) = unbounded_channel();
-        let catalog = Arc::new(catalog(&config));
+        let catalog = Arc::new(catalog::catalog(&config)?);
         let names = config.upstreams.iter().map(|upstream| upstream.name.clone());
         let names = names.chain([MARKET.to_owned()]);
         let limits = &config.limits;
@@ -238,11 +240,6 @@ fn route(config: &Config, catalog: Arc<Catalog>) -> crate::fanout::topics::Route
             (false, true) => Routed::Refused,
         }
     })
-}
-
-/// What the other dialects can be asked for.
-fn catalog(_config: &Config) -> Catalog {
-    Catalog::default()
 }
 
 fn new_sim(source: &Source, start_ms: u64) -> Option<Sim> {

@@ -155,3 +155,6 @@ pub const RATES_WARM_UP_MS: u64 = 1_500;
 const _: () = assert!(RATES_WARM_UP_MS < QUESTION_WAIT_MS);
 /// The longest candle the built-in venue adds up: a month, which is 44 640 minutes to look at.
 pub const SIM_CANDLE_SECONDS_MAX: u64 = 31 * 86_400;
+
+/// Digits after the point of a Deriv symbol that is made of a pair whose digits nobody told.
+pub const DERIV_PIP_SIZE_USUAL: u32 = 2;

@@ -56,6 +56,10 @@ impl Symbol {
         Symbol { name: name.into(), source: SymbolSource::Native { stream }, pip_size }
     }
 
+    pub fn is_native(&self) -> bool {
+        matches!(self.source, SymbolSource::Native { .. })
+    }
+
     /// `cryBTCUSD` from BTC/USDT or BTC/USD; other pairs make none.
     pub fn of_pair(listed: &ListedPair) -> Option<Symbol> {
         let name = listed.pair.cry_symbol()?.into();

@@ -246,7 +246,7 @@ impl Product for HubChannel {
         Some(Answer::Unknown)
     }
 
-    fn take_unusable(&mut self) -> u64 {
+    fn take_skipped(&mut self) -> u64 {
         std::mem::take(&mut self.skipped)
     }
 }

@@ -174,8 +174,8 @@ fn coingecko_documents_are_cut_into_instruments() {
         assert_eq!(start(&text), start(recorded(channel)));
         let data = text.split_once("\"data\":").unwrap().1.strip_suffix('}').unwrap();
         assert!(document.contains(data), "{data}");
-        assert_eq!((bench.said.len(), bench.channel.take_unusable()), (1, skipped));
-        assert_eq!(bench.channel.take_unusable(), 0);
+        assert_eq!((bench.said.len(), bench.channel.take_skipped()), (1, skipped));
+        assert_eq!(bench.channel.take_skipped(), 0);
     };
     check("coingecko_global", GLOBAL, 0);
     check("coingecko_top", MARKETS, 1);
@@ -349,7 +349,7 @@ fn coins_come_and_go() {
     bench.said.clear();
     bench.take("coingecko@top", Event::Document(r#"{"status":{"error_code":429}}"#), NOW_MS + 30_000);
     bench.run(NOW_MS + 40_000);
-    assert_eq!((bench.said.len(), bench.channel.take_unusable()), (1, 1));
+    assert_eq!((bench.said.len(), bench.channel.take_skipped()), (1, 1));
 }
 
 #[test]
@@ -386,7 +386,7 @@ fn what_makes_no_sense_is_counted_and_costs_nothing_else() {
     bench.take("btcusdt@ticker", trade("1", 1), NOW_MS);
     bench.take("dogeusdt@ticker", ticker("1"), NOW_MS);
     assert!(bench.said.is_empty());
-    assert_eq!(bench.channel.take_unusable(), 9);
+    assert_eq!(bench.channel.take_skipped(), 9);
     bench.take("btcusdt@ticker", ticker("1.0"), NOW_MS);
     assert_eq!(bench.said.len(), 1);
     let question = Question::Spot { symbol: "x".into() };

@@ -1,0 +1,157 @@
+//! What the other dialects can be asked for: the instruments that the configured upstreams are known to have.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use crate::config::{Config, Source, Upstream};
+use crate::limits::DERIV_PIP_SIZE_USUAL;
+use crate::market::catalog::{Catalog, Factory, Given, ListedPair, Symbol, SymbolSource};
+use crate::market::deriv::{self, DerivSymbol, PastTick};
+use crate::market::hub::HubChannel;
+use crate::market::hub::spec::ChannelSpec;
+use crate::market::pair::Pair;
+use crate::market::topic::Topic;
+use crate::venue::sim::past::Past;
+
+pub fn catalog(config: &Config) -> anyhow::Result<Catalog> {
+    let mut given = Given::default();
+    let mut pasts = Vec::new();
+    for upstream in &config.upstreams {
+        match &upstream.source {
+            Source::Sim { seed, .. } => {
+                let past = Past::new(*seed);
+                list_sim(&past, upstream, &mut given);
+                pasts.push(past);
+            }
+            Source::Stream { .. } => {
+                for symbol in upstream.symbols.iter().flatten() {
+                    list_symbol(symbol, upstream, &mut given);
+                }
+            }
+        }
+    }
+    let wished = config.hub.symbols.iter().flatten().filter_map(|pair| Pair::parse(&pair.instrument()));
+    // Where no upstream says what it has, the pairs of the documents are worth trying.
+    let usual = ["BTC/USDT", "ETH/USDT"].into_iter().filter_map(Pair::parse).filter(|_| given.pairs.is_empty());
+    for pair in wished.chain(usual).collect::<Vec<_>>() {
+        list_pair(pair, None, &mut given);
+    }
+    let known: Vec<_> = given.pairs.iter().filter_map(|listed| hub_pair(&listed.pair)).collect();
+    let specs = config.hub.specs(&known);
+    given.channels = specs.iter().map(|spec| spec.name.clone()).collect();
+    let symbols = given.symbols.clone();
+    Catalog::new(given, factory(specs, symbols, pasts)).context("the instruments of the upstreams")
+}
+
+/// Makes the products of hub channels and of Deriv symbols.
+fn factory(specs: Vec<ChannelSpec>, symbols: Vec<Symbol>, pasts: Vec<Past>) -> Factory {
+    Box::new(move |topic| match topic {
+        Topic::Hub { channel } => {
+            let spec = specs.iter().find(|spec| spec.name == *channel)?;
+            Some(Box::new(HubChannel::new(spec.clone())))
+        }
+        Topic::Ticks { symbol, .. } | Topic::Candles { symbol, .. } => {
+            let symbol = symbols.iter().find(|known| known.name == *symbol)?;
+            let source = match &symbol.source {
+                SymbolSource::Native { stream } => deriv::Source::Native { stream: stream.clone() },
+                SymbolSource::Pair(pair) => {
+                    let stream = |kind: &str| format!("{}@{kind}", pair.stream_symbol()).into();
+                    deriv::Source::Pair { trades: stream("trade"), tops: stream("bookTicker") }
+                }
+            };
+            let past = pasts.iter().find(|past| past.period_s(&symbol.name).is_some() && symbol.is_native());
+            let past = past.map(|past| Arc::new(Known(past.clone())) as Arc<dyn deriv::Past + Send + Sync>);
+            let digits = symbol.pip_size.unwrap_or(DERIV_PIP_SIZE_USUAL);
+            Some(Box::new(DerivSymbol::new(&symbol.name, source, past, digits)))
+        }
+        Topic::Rates { .. } => None,
+    })
+}
+
+fn list_sim(past: &Past, upstream: &Upstream, given: &mut Given) {
+    for name in past.symbols() {
+        let symbol = Symbol::native(name, past.pip_size(name));
+        if !carries(upstream, &symbol) || given.symbols.iter().any(|known| known.name == symbol.name) {
+            continue;
+        }
+        if let Some(pair) = name.strip_prefix("frx").and_then(Pair::parse) {
+            given.fiats.push(pair);
+        }
+        // A coin that ticks is a pair that trades.
+        if let Some(base) = name.strip_prefix("cry").and_then(|pair| pair.strip_suffix("USD"))
+            && let Some(pair) = Pair::new(base, "USDT")
+            && upstream.takes(&format!("{}@trade", pair.stream_symbol()))
+        {
+            let price_digits = past.pip_size(name);
+            if given.pairs.iter().all(|known| known.pair != pair) {
+                given.pairs.push(ListedPair { pair, price_digits });
+            }
+        }
+        given.symbols.push(symbol);
+    }
+}
+
+/// A symbol of an upstream's list: a pair, or one that ticks, in Deriv's spelling.
+fn list_symbol(text: &str, upstream: &Upstream, given: &mut Given) {
+    let lower = text.to_lowercase();
+    let name = match lower.get(..3) {
+        Some(prefix @ ("frx" | "cry")) => format!("{prefix}{}", lower[3..].to_uppercase()),
+        _ => lower.to_uppercase(),
+    };
+    let ticks = name.starts_with("frx") || name.starts_with("cry") || name.starts_with("R_") || name.starts_with("1HZ");
+    if !ticks {
+        if let Some(pair) = Pair::parse(text)
+            && upstream.takes(&format!("{lower}@trade"))
+        {
+            list_pair(pair, None, given);
+        }
+        return;
+    }
+    let symbol = Symbol::native(&name, None);
+    if carries(upstream, &symbol) && given.symbols.iter().all(|known| known.name != symbol.name) {
+        if let Some(pair) = name.strip_prefix("frx").and_then(Pair::parse) {
+            given.fiats.push(pair);
+        }
+        given.symbols.push(symbol);
+    }
+}
+
+fn list_pair(pair: Pair, price_digits: Option<u32>, given: &mut Given) {
+    if given.pairs.iter().any(|known| known.pair == pair) {
+        return;
+    }
+    let listed = ListedPair { pair, price_digits };
+    if let Some(symbol) = Symbol::of_pair(&listed)
+        && given.symbols.iter().all(|known| known.name != symbol.name)
+    {
+        given.symbols.push(symbol);
+    }
+    given.pairs.push(listed);
+}
+
+fn carries(upstream: &Upstream, symbol: &Symbol) -> bool {
+    matches!(&symbol.source, SymbolSource::Native { stream } if upstream.takes(stream))
+}
+
+fn hub_pair(pair: &Pair) -> Option<crate::market::hub::spec::Pair> {
+    crate::market::hub::spec::Pair::parse(&pair.to_string()).ok()
+}
+
+/// The built-in venue's past as Deriv's symbols ask for it.
+struct Known(Past);
+
+impl deriv::Past for Known {
+    fn tick(&self, symbol: &str, epoch_s: u64) -> Option<PastTick> {
+        let quote = self.0.tick(symbol, epoch_s)?;
+        Some(PastTick { quote: quote.quote, bid: quote.bid, ask: quote.ask })
+    }
+
+    fn period_s(&self, symbol: &str) -> u64 {
+        self.0.period_s(symbol).unwrap_or(0)
+    }
+
+    fn candle(&self, symbol: &str, open_s: u64, end_s: u64) -> Option<[String; 4]> {
+        self.0.candle(symbol, open_s, end_s)
+    }
+}
