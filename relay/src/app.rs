@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use rand::TryRng as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -104,6 +105,8 @@ impl App {
             bells: (0..=config.shards).map(|_| Bell::default()).collect(),
             shards: (0..config.shards).map(|_| Post::default()).collect(),
             desk: Desk::new(catalog, desk),
+            secret: secret()?,
+            test_calls: Mutex::default(),
             draining: AtomicBool::new(false),
             config,
         };
@@ -163,6 +166,13 @@ impl App {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// The system's randomness.
+fn secret() -> anyhow::Result<u128> {
+    let mut secret = [0; 16];
+    rand::rngs::SysRng.try_fill_bytes(&mut secret).context("the system gives no random numbers")?;
+    Ok(u128::from_ne_bytes(secret))
 }
 
 /// Raises the soft file limit to the hard one; returns what it is then.

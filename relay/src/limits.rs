@@ -1,5 +1,7 @@
 //! Everything that can grow has its bound here, with the reason for it.
 
+use std::time::Duration;
+
 /// A client's message, its fragments joined. Commands are small; this is what a broken client may cost.
 pub const CLIENT_MESSAGE_BYTES_MAX: usize = 64 * 1024;
 
@@ -158,3 +160,10 @@ pub const SIM_CANDLE_SECONDS_MAX: u64 = 31 * 86_400;
 
 /// Digits after the point of a Deriv symbol that is made of a pair whose digits nobody told.
 pub const DERIV_PIP_SIZE_USUAL: u32 = 2;
+
+/// Questions about the past that one Deriv client may wait for at once.
+pub const DERIV_QUESTIONS_MAX: usize = 32;
+
+/// How often the relay pings a hub client, and after which silence it is gone.
+pub const HUB_PING_INTERVAL: Duration = Duration::from_secs(30);
+pub const HUB_SILENCE: Duration = Duration::from_secs(60);

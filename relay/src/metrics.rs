@@ -63,6 +63,7 @@ counters! {
         refused_drain: "relay_refused_total", "reason=\"draining\"", "counter", "Clients refused before the upgrade, by reason.";
         refused_listen_key: "relay_refused_total", "reason=\"listen_key\"", "counter", "Clients refused before the upgrade, by reason.";
         refused_http_streams: "relay_refused_total", "reason=\"http_streams\"", "counter", "Clients refused before the upgrade, by reason.";
+        refused_test_calls: "relay_refused_total", "reason=\"test_call\"", "counter", "Clients refused before the upgrade, by reason.";
         refused_proxy: "relay_refused_total", "reason=\"proxy_header\"", "counter", "Clients refused before the upgrade, by reason.";
         head_timeouts: "relay_handshakes_dropped_total", "reason=\"timeout\"", "counter", "Connections that ended before their request was whole, by reason.";
         head_shed: "relay_handshakes_dropped_total", "reason=\"shed\"", "counter", "Connections that ended before their request was whole, by reason.";

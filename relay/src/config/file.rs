@@ -12,6 +12,7 @@ pub(super) struct File {
     pub top: Vec<Given>,
     pub limits: Vec<Given>,
     pub edge: Vec<Given>,
+    pub deriv: Vec<Given>,
     pub access: Vec<Given>,
     /// A table each.
     pub accounts: Vec<Given>,
@@ -44,6 +45,7 @@ impl File {
         let section = match given.key.as_str() {
             "limits" => &mut self.limits,
             "edge" => &mut self.edge,
+            "deriv" => &mut self.deriv,
             "hub" => &mut self.hub,
             "access" => &mut self.access,
             "account" => return place_tables(given, ACCOUNT_EXPECTED, &mut self.accounts, "", problems),

@@ -17,6 +17,7 @@ mod value;
 
 mod access;
 mod cidr;
+mod deriv;
 mod edge;
 mod hub;
 mod limits;
@@ -36,6 +37,7 @@ use std::path::Path;
 pub use access::{Access, UserStream};
 pub use cidr::Cidr;
 pub use command::{KeyCommand, Said};
+pub use deriv::Deriv;
 pub use edge::{Edge, Forwarded, Origin};
 pub use hub::{Hub, HubChannel};
 pub use limits::Limits;

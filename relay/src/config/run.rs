@@ -7,6 +7,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::access::{self, Access};
 use super::args::Args;
+use super::deriv::{self, Deriv};
 use super::edge::{self, Edge};
 use super::file::File;
 use super::given::Place;
@@ -44,6 +45,7 @@ pub struct Config {
     pub log_format: LogFormat,
     pub limits: Limits,
     pub edge: Edge,
+    pub deriv: Deriv,
     pub access: Access,
     /// At least one. The first with a matching pattern takes a stream.
     pub upstreams: Vec<Upstream>,
@@ -103,6 +105,7 @@ impl Config {
             log_format: top.value("log_format", LogFormat::Text, choice(&LOG_FORMATS)),
             limits: limits::read(profile, file.limits.into_iter().chain(args.limits).collect(), &mut problems),
             edge: edge::read(file.edge, &mut problems),
+            deriv: deriv::read(file.deriv, &mut problems),
             access: access::read(file.access, file.accounts, &mut problems),
             upstreams: upstream::read(file.upstreams, args.upstreams, &mut problems),
             hub: hub::read(file.hub, file.hub_channels, &mut problems),

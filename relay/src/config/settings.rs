@@ -15,9 +15,10 @@ pub(super) enum SectionName {
     Upstream,
     Hub,
     HubChannel,
+    Deriv,
 }
 
-pub(super) const SECTIONS: [SectionName; 8] = [
+pub(super) const SECTIONS: [SectionName; 9] = [
     SectionName::Top,
     SectionName::Limits,
     SectionName::Edge,
@@ -26,6 +27,7 @@ pub(super) const SECTIONS: [SectionName; 8] = [
     SectionName::Upstream,
     SectionName::Hub,
     SectionName::HubChannel,
+    SectionName::Deriv,
 ];
 
 pub(super) struct Setting {
@@ -62,6 +64,7 @@ impl SectionName {
             SectionName::Upstream => "upstream",
             SectionName::Hub => "hub",
             SectionName::HubChannel => "hub.channel",
+            SectionName::Deriv => "deriv",
         }
     }
 
@@ -75,6 +78,7 @@ impl SectionName {
             SectionName::Upstream => "in [[upstream]]",
             SectionName::Hub => "in [hub]",
             SectionName::HubChannel => "in [[hub.channel]]",
+            SectionName::Deriv => "in [deriv]",
         }
     }
 
@@ -88,6 +92,7 @@ impl SectionName {
             SectionName::Upstream => UPSTREAM,
             SectionName::Hub => HUB,
             SectionName::HubChannel => HUB_CHANNEL,
+            SectionName::Deriv => DERIV,
         }
     }
 }
@@ -241,6 +246,11 @@ const EDGE: &[Setting] = &[
     key("trusted_header", r#""off""#, "The header in which proxies of ours name the client"),
     key("proxy_protocol", "false", "Proxies of ours name the client in a PROXY line instead"),
     key("trusted_proxies", "[]", "Networks of our proxies; nobody else's header or line is believed"),
+];
+
+#[rustfmt::skip]
+const DERIV: &[Setting] = &[
+    key("app_ids", "[]", "Whose calls are answered, by the app_id in the URL; empty is any"),
 ];
 
 #[rustfmt::skip]

@@ -12,7 +12,7 @@ use super::batch::{Batch, Composed};
 use super::channel::{Channel, Style};
 use super::heads::{Heads, NO_HEAD};
 use super::log::{Cursor, Seq};
-use super::session::{BEHIND, BLOCKED, COMBINED, ENDING, NOTICES, QUEUED, Session};
+use super::session::{BEHIND, BLOCKED, COMBINED, ENDING, Held, NOTICES, QUEUED, Session};
 use super::slab::{Slab, Slot};
 use super::stats::Stats;
 use super::turn::Spare;
@@ -281,6 +281,13 @@ impl<C> Fanout<C> {
     /// Channels that nobody here subscribes to any more.
     pub fn take_released(&mut self) -> Vec<u32> {
         std::mem::take(&mut self.released)
+    }
+
+    /// A number that changes whenever a session is sent data of its subscriptions.
+    pub fn progress(&self, slot: Slot) -> u64 {
+        let Some(session) = self.sessions.get(slot) else { return 0 };
+        let position = |held: &Held| Some(self.local(held.channel)?.subscribers[held.index as usize].position);
+        session.held.iter().filter_map(position).fold(0, u64::wrapping_add)
     }
 
     /// Whether a blocked session has lost events it is owed: it need not wait until it can be told.

@@ -12,6 +12,7 @@ use super::clock::{Clock, Tick};
 use crate::fanout::core::{Outlet, Wrote};
 use crate::fanout::slab::Slot;
 use crate::metrics::Stages;
+use crate::wire::hub::errors::ErrorTimes;
 use crate::wire::ws::decode::Decoder;
 
 /// Where a connection is in its life.
@@ -35,6 +36,9 @@ pub enum Speaks {
     /// `/ws` until its first message says what it is; it counts as stream.
     Undecided,
     Echo,
+    /// With the times of its last errors.
+    Hub(Option<Box<ErrorTimes>>),
+    Deriv(Box<super::deriv::Client>),
 }
 
 impl Speaks {

@@ -1,7 +1,11 @@
 //! Subscriptions to derived topics, for the dialects that have them.
 
-use super::market::Asker;
+use std::sync::Arc;
+
+use super::conn::{Speaks, slot_of};
+use super::market::{Answered, Asker};
 use super::shard::Shard;
+use crate::fanout::channel::Channel;
 use crate::fanout::slab::Slot;
 use crate::fanout::subscribe::From;
 use crate::fanout::topics::{Refused, Wanted};
@@ -25,18 +29,29 @@ impl Shard {
         }
         let channel = match self.fanout.find(&name) {
             Some(channel) => channel.clone(),
-            None => {
-                let dialect = match topic {
-                    Topic::Hub { .. } => Dialect::Hub,
-                    Topic::Ticks { .. } | Topic::Candles { .. } => Dialect::Deriv,
-                    Topic::Rates { .. } => Dialect::SocketIo,
-                };
-                let wanted = Wanted { name: &name, kind: topic.kind(), dialect, dead: false, client: None };
-                let channel = self.shared.topics.subscribe(wanted, self.id);
-                channel.inspect_err(|why| self.count_refused(*why))?
-            }
+            None => self.find_topic(topic, &name)?,
         };
         Ok(self.fanout.subscribe_with(slot, &channel, from, head))
+    }
+
+    /// Has the market make a topic's messages, for a subscription that is about to begin.
+    pub(super) fn hold_topic(&mut self, topic: &Topic) -> Result<(), Refused> {
+        let name = topic.to_string();
+        if self.fanout.find(&name).is_none() {
+            self.find_topic(topic, &name)?;
+        }
+        Ok(())
+    }
+
+    fn find_topic(&mut self, topic: &Topic, name: &str) -> Result<Arc<Channel>, Refused> {
+        let dialect = match topic {
+            Topic::Hub { .. } => Dialect::Hub,
+            Topic::Ticks { .. } | Topic::Candles { .. } => Dialect::Deriv,
+            Topic::Rates { .. } => Dialect::SocketIo,
+        };
+        let wanted = Wanted { name, kind: topic.kind(), dialect, dead: false, client: None };
+        let channel = self.shared.topics.subscribe(wanted, self.id);
+        channel.inspect_err(|why| self.count_refused(*why))
     }
 
     /// Ends a subscription; false if there was none.
@@ -52,6 +67,17 @@ impl Shard {
         session.conn.asked += 1;
         let from = Asker::Client { shard: self.id, key: session.conn.key, token };
         self.shared.desk.ask(question, from);
+    }
+
+    /// What the market says to a question of a client, who may have left meanwhile.
+    pub(super) fn take_answer(&mut self, answered: Answered) {
+        let (slot, generation) = slot_of(answered.key);
+        let Some(session) = self.fanout.tenant_mut(slot, generation) else { return };
+        session.conn.asked = session.conn.asked.saturating_sub(1);
+        match session.conn.speaks {
+            Speaks::Deriv(_) => self.answer_deriv(slot, answered),
+            Speaks::Stream | Speaks::Undecided | Speaks::Echo | Speaks::Hub(_) => {}
+        }
     }
 
     pub(super) fn say(&mut self, slot: Slot, text: &[u8]) {

@@ -52,6 +52,8 @@ pub struct Answered {
     pub answer: Option<Answer>,
     /// For history: where in the channel that goes on with it, if somebody holds that.
     pub after: Option<Seq>,
+    /// What was asked.
+    pub about: Question,
 }
 
 impl Desk {
@@ -148,7 +150,7 @@ impl Runner {
                 self.next_question += 1;
                 if let Err(why) = self.market.ask(id, &question, now_ms) {
                     tracing::debug!(%why, "a question is not taken");
-                    self.deliver(&question, from, None);
+                    self.deliver(question, from, None);
                 } else {
                     self.questions.insert(id, (question, from));
                 }
@@ -245,18 +247,18 @@ impl Runner {
     fn answer(&mut self) {
         for (id, answer) in self.market.take_answers() {
             if let Some((question, from)) = self.questions.remove(&id) {
-                self.deliver(&question, from, answer);
+                self.deliver(question, from, answer);
             }
         }
     }
 
-    fn deliver(&self, question: &Question, from: Asker, answer: Option<Answer>) {
+    fn deliver(&self, about: Question, from: Asker, answer: Option<Answer>) {
         match from {
             // Who asked may have left.
             Asker::Request(sender) => drop(sender.send(answer)),
             Asker::Client { shard, key, token } => {
-                let after = continued_by(question).and_then(|topic| self.ingest.head(*self.ids.get(&topic)?));
-                let answered = Answered { key, token, answer, after };
+                let after = continued_by(&about).and_then(|topic| self.ingest.head(*self.ids.get(&topic)?));
+                let answered = Answered { key, token, answer, after, about };
                 self.shared.send(shard, Mail::Answer(Box::new(answered)));
             }
         }

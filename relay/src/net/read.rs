@@ -10,6 +10,7 @@ use crate::limits::READ_BUFFER_BYTES;
 use crate::wire::close::CloseReason;
 use crate::wire::ws::decode::{Decoder, Inbound};
 use crate::wire::ws::encode::{self, Opcode};
+use crate::wire::{deriv, hub};
 
 impl Shard {
     /// The socket has something to say. `ended` if the event told of its end or an error: then a short read does not
@@ -112,7 +113,12 @@ impl Shard {
             return self.answer_close(slot, code);
         }
         self.shared.metrics.shards[self.id].counters.messages_in.one();
+        let tick = self.tick;
         let Some(session) = self.fanout.session_mut(slot) else { return };
+        // To these any frame is a sign of life, to stream clients only the pong they are asked for.
+        if matches!(session.conn.speaks, Speaks::Deriv(_) | Speaks::Hub(_)) {
+            session.conn.heard = tick;
+        }
         if session.conn.speaks.is_stream() && !self.is_within_rate(slot) {
             return self.close(slot, CloseReason::RateLimited);
         }
@@ -137,7 +143,10 @@ impl Shard {
     fn take_text(&mut self, slot: Slot, text: &str) {
         let Some(session) = self.fanout.session_mut(slot) else { return };
         match session.conn.speaks {
-            Speaks::Stream | Speaks::Undecided => self.take_command(slot, text),
+            Speaks::Stream => self.take_command(slot, text),
+            Speaks::Undecided => self.take_first(slot, text),
+            Speaks::Hub(_) => self.take_hub(slot, text),
+            Speaks::Deriv(_) => self.take_deriv(slot, text),
             Speaks::Echo => self.echo(slot, Opcode::Text, text.as_bytes()),
         }
     }
@@ -146,6 +155,8 @@ impl Shard {
         let Some(session) = self.fanout.session_mut(slot) else { return };
         match session.conn.speaks {
             Speaks::Stream | Speaks::Undecided => self.refuse_binary(slot),
+            Speaks::Hub(_) => self.refuse_hub(slot, &hub::reply::Reject::binary()),
+            Speaks::Deriv(_) => self.refuse_deriv(slot, None, "error", &deriv::reject::Reject::bad_request()),
             Speaks::Echo => self.echo(slot, Opcode::Binary, bytes),
         }
     }

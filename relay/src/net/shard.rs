@@ -263,6 +263,7 @@ impl Shard {
                 Mail::Move(portable) => self.arrive(*portable),
                 Mail::Open(opening) => self.open(*opening),
                 Mail::Answer(answered) => self.take_answer(*answered),
+                Mail::TellHub(frame) => self.tell_hub(&frame),
                 Mail::Drain => self.begin_drain(),
             }
         }
@@ -273,7 +274,7 @@ impl Shard {
         let Opening { fd, ticket, speaks, combined, notices, names, bad, early } = opening;
         let message_bytes_max = match speaks {
             Speaks::Echo => ECHO_MESSAGE_BYTES_MAX,
-            Speaks::Stream | Speaks::Undecided => CLIENT_MESSAGE_BYTES_MAX,
+            _ => CLIENT_MESSAGE_BYTES_MAX,
         };
         let is_stream = speaks.is_stream();
         let conn = Conn::new(fd, ticket, speaks, message_bytes_max, self.tick);
@@ -292,14 +293,6 @@ impl Shard {
         if self.shared.is_draining() {
             self.announce_end(slot);
             self.close(slot, CloseReason::Restart);
-        }
-    }
-
-    /// What the market says to a question of a client, who may have left meanwhile.
-    fn take_answer(&mut self, answered: super::market::Answered) {
-        let (slot, generation) = slot_of(answered.key);
-        if self.fanout.tenant_mut(slot, generation).is_none() {
-            return;
         }
     }
 

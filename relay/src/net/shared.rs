@@ -1,14 +1,16 @@
 //! What the threads of the process have in common. Nothing here is locked on the path of a frame.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use crossbeam::queue::SegQueue;
 use tokio::sync::Notify;
 
 use super::admission::Admission;
 use super::clock::Clock;
-use super::conn::Conn;
+use super::conn::{Conn, Rate};
 use super::market::{Answered, Desk};
 use super::shard::Opening;
 use crate::config::Config;
@@ -16,6 +18,7 @@ use crate::fanout::core::Portable;
 use crate::fanout::topics::Topics;
 use crate::fanout::wake::Doorbell;
 use crate::metrics::Metrics;
+use crate::wire::http::ip::IpKey;
 
 pub struct Shared {
     pub config: Config,
@@ -27,6 +30,10 @@ pub struct Shared {
     pub bells: Vec<Bell>,
     pub shards: Vec<Post>,
     pub desk: Desk,
+    /// Chance, so that nobody can tell what others are given.
+    pub secret: u128,
+    /// The last calls of `POST /ws/test`, by address.
+    pub test_calls: Mutex<HashMap<IpKey, Rate>>,
     /// Set once, when the relay is told to stop.
     pub draining: AtomicBool,
 }
@@ -54,6 +61,8 @@ pub enum Mail {
     Open(Box<Opening>),
     /// What the market says to a question a client asked.
     Answer(Box<Answered>),
+    /// A frame for everybody who speaks hub.
+    TellHub(Bytes),
     /// Stop: tell the clients, drain, end.
     Drain,
 }

@@ -1,13 +1,16 @@
 //! Deadlines, without a timer for each: every tick looks at an eighth of the connections.
 
 use super::clock::{TICKS_PER_SECOND, Tick, ticks};
-use super::conn::{Conn, Stage};
+use super::conn::{Conn, Speaks, Stage};
 use super::shard::{Drain, Shard};
+use crate::config::Limits;
 use crate::fanout::slab::Slot;
+use crate::limits::{DERIV_IDLE_MS, HUB_PING_INTERVAL, HUB_SILENCE};
 use crate::wire::close::CloseReason;
 use crate::wire::stream::notice;
 use crate::wire::ws::encode::{self, Opcode};
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 impl Shard {
     /// One tick's share of the connections, and once a second the rest of the housekeeping.
@@ -29,6 +32,7 @@ impl Shard {
     }
 
     fn look_after(&mut self, slot: Slot) {
+        self.note_news(slot);
         let limits = &self.shared.config.limits;
         let Some(session) = self.fanout.session(slot) else { return };
         let conn = &session.conn;
@@ -51,23 +55,43 @@ impl Shard {
                 let blocked = session.blocked_since_ms();
                 let unheard = self.tick.saturating_sub(conn.heard.max(conn.since));
                 // Spread over a tenth of the interval, so that a storm's clients are not all pinged in one tick.
-                let interval = ticks(limits.ping_interval);
-                let due = interval - (slot % (interval / 10).max(1));
-                let ping = self.tick.saturating_sub(conn.pinged) >= due;
-                if blocked.is_some_and(|since| {
-                    self.shared.clock.now_ms().saturating_sub(since) > limits.write_timeout.as_millis() as u64
-                }) {
+                let Manners { interval, patience, reason } = manners(&conn.speaks, limits);
+                let due = interval.map(|interval| interval - (slot % (interval / 10).max(1)));
+                let ping = due.is_some_and(|due| self.tick.saturating_sub(conn.pinged) >= due);
+                let now_ms = self.shared.clock.now_ms();
+                let patience_ms = limits.write_timeout.as_millis() as u64;
+                let stalled = blocked.is_some_and(|since| now_ms.saturating_sub(since) > patience_ms);
+                let over = limits.lifetime.is_some_and(|lifetime| age > ticks(lifetime));
+                if stalled {
                     self.close(slot, CloseReason::Stalled);
                 } else if self.fanout.has_lost_events(slot) {
                     self.close(slot, CloseReason::TooSlow);
-                } else if unheard > ticks(limits.pong_timeout) + interval {
-                    self.close(slot, CloseReason::PongTimeout);
-                } else if limits.lifetime.is_some_and(|lifetime| age > ticks(lifetime)) {
+                } else if unheard > patience {
+                    self.close(slot, reason);
+                } else if over {
                     self.announce_end(slot);
                     self.close(slot, CloseReason::LifetimeOver);
                 } else if ping {
                     self.ping(slot);
                 }
+            }
+        }
+    }
+
+    /// Data that a Deriv client was sent is traffic too.
+    fn note_news(&mut self, slot: Slot) {
+        let (tick, now_ms) = (self.tick, self.shared.clock.now_ms());
+        let Some(session) = self.fanout.session(slot) else { return };
+        if !matches!(session.conn.speaks, Speaks::Deriv(_)) {
+            return;
+        }
+        let progress = self.fanout.progress(slot);
+        if let Some(session) = self.fanout.session_mut(slot)
+            && let Speaks::Deriv(client) = &mut session.conn.speaks
+        {
+            client.rest(now_ms);
+            if std::mem::replace(&mut client.progress, progress) != progress {
+                session.conn.heard = tick;
             }
         }
     }
@@ -175,6 +199,31 @@ impl Shard {
                     self.reset(slot);
                 }
             }
+        }
+    }
+}
+
+/// How often a client is pinged, and how long it may be silent.
+struct Manners {
+    interval: Option<Tick>,
+    patience: Tick,
+    reason: CloseReason,
+}
+
+fn manners(speaks: &Speaks, limits: &Limits) -> Manners {
+    let reason = CloseReason::PongTimeout;
+    match speaks {
+        Speaks::Stream | Speaks::Undecided | Speaks::Echo => {
+            let interval = ticks(limits.ping_interval);
+            Manners { interval: Some(interval), patience: ticks(limits.pong_timeout) + interval, reason }
+        }
+        Speaks::Hub(_) => {
+            let (interval, patience) = (ticks(HUB_PING_INTERVAL), ticks(HUB_SILENCE));
+            Manners { interval: Some(interval), patience, reason }
+        }
+        Speaks::Deriv(_) => {
+            let patience = ticks(Duration::from_millis(DERIV_IDLE_MS));
+            Manners { interval: None, patience, reason: CloseReason::Idle }
         }
     }
 }

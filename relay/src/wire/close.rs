@@ -9,6 +9,8 @@ pub enum CloseReason {
     GoingAway,
     /// The 24 hours of a connection are over.
     LifetimeOver,
+    /// A Deriv client and we had nothing to say to each other.
+    Idle,
     /// The listen key of a user data stream ran out.
     ListenKeyExpired,
     /// RFC 6455 was broken.
@@ -19,6 +21,8 @@ pub enum CloseReason {
     RateLimited,
     /// More subscriptions than the profile allows, where that ends the connection.
     TooManySubscriptions,
+    /// More requests that were none than a hub client is answered.
+    TooManyErrors,
     /// Pings stayed unanswered.
     PongTimeout,
     /// A message above the limit.
@@ -43,15 +47,17 @@ struct Row {
 }
 
 impl CloseReason {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Normal,
         Self::GoingAway,
         Self::LifetimeOver,
+        Self::Idle,
         Self::ListenKeyExpired,
         Self::Protocol,
         Self::NotUtf8,
         Self::RateLimited,
         Self::TooManySubscriptions,
+        Self::TooManyErrors,
         Self::PongTimeout,
         Self::TooBig,
         Self::Internal,
@@ -85,6 +91,7 @@ impl CloseReason {
     const fn row(self) -> Row {
         match self {
             Self::Normal =>               Row { code: 1000, retry: false, name: "normal", text: "" },
+            Self::Idle =>                 Row { code: 1000, retry: true, name: "idle", text: "No traffic for 180 seconds" },
             Self::ListenKeyExpired =>     Row { code: 1000, retry: false, name: "listen_key_expired", text: "Listen key expired" },
             Self::GoingAway =>            Row { code: 1001, retry: true, name: "going_away", text: "" },
             Self::LifetimeOver =>         Row { code: 1001, retry: true, name: "lifetime_over", text: "" },
@@ -92,6 +99,7 @@ impl CloseReason {
             Self::NotUtf8 =>              Row { code: 1007, retry: false, name: "not_utf8", text: "Invalid UTF-8" },
             Self::RateLimited =>          Row { code: 1008, retry: false, name: "rate_limited", text: "Too many requests" },
             Self::TooManySubscriptions => Row { code: 1008, retry: false, name: "too_many_subscriptions", text: "Invalid request" },
+            Self::TooManyErrors =>        Row { code: 1008, retry: false, name: "too_many_errors", text: "Too many invalid requests" },
             Self::PongTimeout =>          Row { code: 1008, retry: true, name: "pong_timeout", text: "Pong timeout" },
             Self::TooBig =>               Row { code: 1009, retry: false, name: "too_big", text: "Message too big" },
             Self::Internal =>             Row { code: 1011, retry: true, name: "internal", text: "Internal error" },

@@ -4,6 +4,7 @@
 //! stays open (a poll that waits, a stream of events) gives that up for one of the places of its own kind.
 
 mod answer;
+mod hub;
 mod place;
 mod upgrade;
 
@@ -18,7 +19,7 @@ use hyper::body::Incoming;
 use hyper::header::{HeaderValue, ORIGIN, RETRY_AFTER};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 use self::answer::{Answer, close_after, index, text};
@@ -28,6 +29,7 @@ use super::shared::Shared;
 use crate::config::Forwarded;
 use crate::limits::REQUEST_HEAD_BYTES_MAX;
 use crate::metrics::ShardCounters;
+use crate::wire::deriv::url as deriv;
 use crate::wire::http::forwarded;
 use crate::wire::http::ip::IpKey;
 use crate::wire::http::target::Target;
@@ -106,10 +108,14 @@ impl Http {
         let Ok(target) = Target::parse(&target) else {
             return self.refuse(StatusCode::BAD_REQUEST, "The request target is not valid.\n");
         };
-        if target.path() == "/" {
-            return index(&self.shared);
+        match &*target.path() {
+            "/" => index(&self.shared),
+            "/ws/test" if request.method() == Method::POST && self.shared.config.hub.test => {
+                self.test_call(request, visit).await
+            }
+            _ if deriv::is_deriv(&target) => self.open_deriv(request, &target, visit),
+            _ => self.open_socket(request, &target, visit),
         }
-        self.open_socket(request, &target, visit)
     }
 
     fn unavailable(&self) -> Answer {

@@ -12,8 +12,10 @@ use hyper_util::rt::TokioIo;
 use super::answer::{Answer, close_after, json, text, whole};
 use super::{Http, Visit};
 use crate::net::conn::Speaks;
+use crate::net::deriv::Client;
 use crate::net::shard::Opening;
 use crate::net::shared::Mail;
+use crate::wire::deriv::url as deriv;
 use crate::wire::http::handshake;
 use crate::wire::http::ip::{IpKey, is_loopback};
 use crate::wire::http::target::Target;
@@ -64,6 +66,22 @@ impl Http {
             (false, false) => Speaks::Stream,
         };
         let socket = Socket { speaks, combined, notices, names, bad };
+        self.upgrade(request, visit, self.shard, socket)
+    }
+
+    /// The Deriv dialect's one path.
+    pub(super) fn open_deriv(
+        self: &Rc<Http>,
+        request: Request<Incoming>,
+        target: &Target<'_>,
+        visit: &Rc<Visit>,
+    ) -> Answer {
+        let url = match deriv::parse(target) {
+            Ok(url) => url,
+            Err(error) => return self.refuse(StatusCode::UNAUTHORIZED, &format!("{error}\n")),
+        };
+        let client = Client::new(self.shared.config.deriv.app_ids.allow(url.app_id));
+        let socket = Socket::new(Speaks::Deriv(Box::new(client)), url.notices);
         self.upgrade(request, visit, self.shard, socket)
     }
 

@@ -1,0 +1,66 @@
+//! `POST /ws/test`: a text to everybody who speaks hub.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::{Request, StatusCode};
+
+use super::answer::{Answer, json};
+use super::{Http, Visit};
+use crate::net::conn::Rate;
+use crate::net::shared::Mail;
+use crate::wire::http::ip::IpKey;
+use crate::wire::hub::test_call::{self, BODY_BYTES_MAX, TestCallError};
+use crate::wire::ws::encode::{self, Opcode};
+
+/// Addresses whose calls are counted at once; beyond that the counts start over.
+const ADDRESSES_MAX: usize = 10_000;
+
+impl Http {
+    pub(super) async fn test_call(self: &Rc<Http>, request: Request<Incoming>, visit: &Visit) -> Answer {
+        let ip = IpKey::from(self.client_address(&request, visit));
+        let now_ms = self.shared.clock.calendar_ms();
+        let read = match self.may_test(ip) {
+            true => message(request).await,
+            false => Err(TestCallError::TooMany),
+        };
+        let mut body = Vec::new();
+        match read {
+            Ok(text) => {
+                let mut broadcast = Vec::new();
+                test_call::broadcast(&text, now_ms, &mut broadcast);
+                let mut frame = Vec::new();
+                encode::frame(Opcode::Text, &broadcast, &mut frame);
+                let frame = Bytes::from(frame);
+                for shard in 0..self.shared.shards.len() {
+                    self.shared.send(shard, Mail::TellHub(frame.clone()));
+                }
+                test_call::response(now_ms, &mut body);
+                json(StatusCode::OK, body)
+            }
+            Err(error) => {
+                self.counters().refused_test_calls.one();
+                error.write(now_ms, &mut body);
+                json(StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST), body)
+            }
+        }
+    }
+
+    /// So many calls of an address in any second.
+    fn may_test(&self, ip: IpKey) -> bool {
+        let Some(limit) = self.shared.config.hub.test_per_second else { return true };
+        let mut calls = self.shared.test_calls.lock().expect("a panic ends the process");
+        if calls.len() >= ADDRESSES_MAX {
+            calls.clear();
+        }
+        let rate = calls.entry(ip).or_insert_with(|| Rate::new(limit as usize));
+        rate.allows(self.shared.clock.now_ms())
+    }
+}
+
+async fn message(request: Request<Incoming>) -> Result<String, TestCallError> {
+    let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await;
+    test_call::message(&body.map_err(|_| TestCallError::TooBig)?.to_bytes())
+}
