@@ -3,8 +3,9 @@
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
-use super::conn::{Rate, Speaks, Stage, slot_of};
+use super::conn::{Speaks, Stage, slot_of};
 use super::shard::Shard;
+use crate::access::rate::Limit;
 use crate::fanout::slab::Slot;
 use crate::limits::READ_BUFFER_BYTES;
 use crate::wire::close::CloseReason;
@@ -183,7 +184,7 @@ impl Shard {
         if session.conn.ticket.is_exempt() {
             return true;
         }
-        let rate = session.conn.rate.get_or_insert_with(|| Box::new(Rate::new(limit as usize)));
-        rate.allows(now_ms)
+        let limit = Limit { most: limit as usize, window_ms: 1000 };
+        session.conn.rate.get_or_insert_default().take(limit, now_ms).is_ok()
     }
 }
