@@ -5,13 +5,14 @@
 
 use super::account::{Accounts, Counted, Entitlement};
 use super::carry::Carried;
-use super::rate::{Callers, Limit, TooOften};
+use super::rate::Callers;
 use super::refusal::{BEARER, Why};
 use super::user::listen::{CreateError, ListenKeys, Random, Share};
 use crate::limits::{FORM_BYTES_MAX, LISTEN_CALLERS_MAX, LISTEN_REQUESTS_PER_MINUTE_MAX};
 use crate::wire::dialect::Dialect;
 use crate::wire::http::ip::IpKey;
 use crate::wire::http::target::Target;
+use crate::wire::rate::{Limit, TooOften};
 
 /// Whose words a path is answered in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,11 +9,11 @@ use rustix::net::{SendAncillaryBuffer, SendFlags};
 
 use super::admission::Ticket;
 use super::clock::{Clock, Tick};
-use crate::access::rate::Rate;
 use crate::fanout::core::{Outlet, Wrote};
 use crate::fanout::slab::Slot;
 use crate::metrics::Stages;
 use crate::wire::hub::errors::ErrorTimes;
+use crate::wire::rate::Rate;
 use crate::wire::ws::decode::Decoder;
 
 /// Where a connection is in its life.
@@ -76,6 +76,9 @@ pub struct Conn {
     pub heard: Tick,
     pub pinged: Tick,
 }
+
+/// A client may send so many messages in any stretch of this length.
+pub const MESSAGES_WINDOW_MS: u64 = 1000;
 
 pub fn key(slot: Slot, generation: u32) -> u64 {
     u64::from(generation) << 32 | u64::from(slot)

@@ -9,10 +9,10 @@ use hyper::{Request, StatusCode};
 
 use super::answer::{Answer, json};
 use super::{Http, Visit};
-use crate::access::rate::Limit;
 use crate::net::shared::Mail;
 use crate::wire::http::ip::IpKey;
 use crate::wire::hub::test_call::{self, BODY_BYTES_MAX, TestCallError};
+use crate::wire::rate::Limit;
 use crate::wire::ws::encode::{self, Opcode};
 
 impl Http {
