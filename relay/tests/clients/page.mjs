@@ -69,7 +69,9 @@ export async function openPage({ browser, origin }, { html = "", scripts = [], m
     });
   });
   page.on("pageerror", (error) => seen.errors.push(error.message));
-  page.on("request", (request) => seen.requests.push(request.url()));
+  page.on("request", (request) => {
+    seen.requests.push({ url: request.url(), body: request.postData() });
+  });
   page.on("websocket", (socket) => {
     seen.sockets.push(socket.url());
     socket.on("framesent", ({ payload }) => seen.sent.push(payload));

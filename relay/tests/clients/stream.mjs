@@ -42,7 +42,7 @@ await test("stream/node @binance/connector: a stream, combined streams", async (
   expectTrade(await messages.until("trade", ({ e }) => e === "trade"));
   const both = new connector.WebsocketStream({ callbacks, logger, wsURL: WS, combinedStreams: true });
   closers.push(() => both.disconnect());
-  both.combinedStreams(["btcusdt@ticker", "ethusdt@trade"]);
+  both.subscribe(["btcusdt@ticker", "ethusdt@trade"]);
   const ticker = await messages.until("combined ticker", ({ stream }) => stream === "btcusdt@ticker");
   expect(ticker.data.e === "24hrTicker", "the ticker", ticker);
   await messages.until("combined trade", ({ stream }) => stream === "ethusdt@trade");
@@ -60,7 +60,7 @@ await test("stream/node @binance/spot: connect, trade", async (closers) => {
 
 await test("stream/node binance: subscribe", async (closers) => {
   const quiet = { trace() {}, info() {}, error() {} };
-  const client = new WebsocketClient({ wsUrl: `${WS}/stream` }, quiet);
+  const client = new WebsocketClient({ wsUrl: WS }, quiet);
   closers.push(() => client.closeAll(true));
   const messages = new Mailbox();
   client.on("message", (message) => messages.push(message));
