@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 
 // The longest schedule of the documents is 10 s.
-const DEADLINE_MS = 20_000;
+export const DEADLINE_MS = 20_000;
 
 export const ADDRESS = process.env.RELAY_ADDRESS;
 export const WS = `ws://${ADDRESS}`;

@@ -28,7 +28,9 @@ def test(name, run):
         print(f"ok {name}", flush=True)
     except Exception as error:
         failed += 1
-        why = " ".join(str(error).split()) or type(error).__name__
+        why = " ".join(str(error).split())
+        if not isinstance(error, AssertionError):
+            why = f"{type(error).__name__} {why}"
         print(f"FAIL {name}: {why}", flush=True)
         if os.environ.get("CLIENTS_DEBUG"):
             traceback.print_exc()

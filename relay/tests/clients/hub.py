@@ -38,6 +38,7 @@ async def documents_client():
                 raise AssertionError(f"the program ended: {(await program.stderr.read()).decode()[-300:]}")
             expect(line.startswith("Received: {"), "the line", line)
             message = ast.literal_eval(line.removeprefix("Received: "))
+            expect_keys(message, ["type"], "the message")
             if message["type"] == "price_update":
                 updates[message["instrument"]] = message
             else:
@@ -63,6 +64,7 @@ async def commands():
         async def answer(kind):
             while True:
                 message = json.loads(await within(kind, socket.recv()))
+                expect_keys(message, ["type"], "the message")
                 if message["type"] == kind:
                     return message
                 expect(message["type"] == "price_update", "the message", message)

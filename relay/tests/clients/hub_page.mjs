@@ -120,8 +120,30 @@ await test("hub/page: message validation accepts everything but pong", async (cl
   expectNoErrors(seen);
 });
 
+await test("hub/page: reconnection logic, which subscribes to the whole list again", async (closers) => {
+  const scripts = [snippet("hub_reconnection.js", LOCALHOST, `${WS}/ws`)];
+  const seen = await openPage(browser, { scripts, clock: true }, closers);
+  const connected = () => seen.logs.items.filter(({ values }) => values[0] === "Connected").length;
+  await seen.logs.until("Connected", () => connected() === 1);
+  await seen.page.evaluate('subscribe(["bitcoinprice", "ethprice"])');
+  await seen.received.until("price before", update("bitcoinprice"));
+  await seen.page.evaluate("ws.close()");
+  await seen.logs.until("Reconnecting", ({ values }) => values[0] === "Reconnecting... (attempt 1)");
+  const before = seen.received.items.length;
+  await seen.page.clock.runFor(3000);
+  await seen.logs.until("Connected again", () => connected() === 2);
+  for (const channel of ["bitcoinprice", "ethprice"]) {
+    await seen.received.until(`price of ${channel} after`, () => seen.received.items.slice(before).some(update(channel)));
+  }
+  expectSame(JSON.parse(seen.received.items[before]).channels, ["bitcoinprice", "ethprice"], "the answer to the second subscribe");
+  expectUpdates(seen);
+  expectNoErrors(seen);
+});
+
 await test("hub/page: POST /ws/test from another origin reaches every client", async (closers) => {
-  const seen = await openPage(browser, { scripts: [`const ws = new WebSocket("${WS}/ws"); ws.onopen = () => ws.send('{"type":"ping"}');`] }, closers);
+  // A ping makes a hub client of it.
+  const script = `const ws = new WebSocket("${WS}/ws"); ws.onopen = () => ws.send('{"type":"ping"}');`;
+  const seen = await openPage(browser, { scripts: [script] }, closers);
   await seen.received.until("pong", (text) => text === '{"type":"pong"}');
   const [status, answer] = await seen.page.evaluate(async (url) => {
     const body = JSON.stringify({ message: "Hello, WebSocket!" });

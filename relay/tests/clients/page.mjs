@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { chromium } from "playwright-core";
 
-import { Mailbox, expect } from "./check.mjs";
+import { DEADLINE_MS, Mailbox, expect } from "./check.mjs";
 
 const MODULES = path.resolve(path.dirname(createRequire(import.meta.url).resolve("playwright-core")), "..");
 
@@ -50,6 +50,7 @@ export async function openBrowser() {
  */
 export async function openPage({ browser, origin }, { html = "", scripts = [], module = "", clock = false }, closers) {
   const page = await browser.newPage();
+  page.setDefaultTimeout(DEADLINE_MS);
   closers.push(() => page.close());
   const seen = {
     page,
@@ -65,7 +66,10 @@ export async function openPage({ browser, origin }, { html = "", scripts = [], m
   page.on("console", (message) => {
     const values = Promise.all(message.args().map((handle) => handle.jsonValue().catch(() => undefined)));
     inOrder = inOrder.then(async () => {
-      seen.logs.push({ kind: message.type(), values: await values, handles: message.args() });
+      const log = { kind: message.type(), values: await values };
+      // Out of the way of a failure's text.
+      Object.defineProperty(log, "handles", { value: message.args() });
+      seen.logs.push(log);
     });
   });
   page.on("pageerror", (error) => seen.errors.push(error.message));
