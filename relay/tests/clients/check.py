@@ -42,9 +42,9 @@ def finish():
     os._exit(1 if failed else 0)
 
 
-def expect(holds, what, seen=None):
+def expect(holds, what, seen=...):
     if not holds:
-        raise AssertionError(what if seen is None else f"{what}: {str(seen)[:300]}")
+        raise AssertionError(what if seen is ... else f"{what}: {str(seen)[:300]}")
 
 
 def expect_keys(mapping, keys, what):
