@@ -64,3 +64,19 @@ pub const REFUSED_AT_ONCE_MAX: usize = 128;
 
 /// Descriptors kept back from clients: upstreams, listeners, epoll sets, files, and those being refused.
 pub const DESCRIPTORS_KEPT: usize = 256;
+
+/// Text of an event stream on its way to one client; one frame may be longer. With what hyper holds, a client that
+/// takes nothing stays below the 16 KiB that an answer over HTTP may cost.
+pub const SSE_CHUNK_BYTES_MAX: usize = 8 * 1024;
+
+/// Closed candles copied at a time for a reader that fell behind.
+pub const FOLLOWED_CLOSED_BYTES_MAX: usize = 64 * 1024;
+
+/// Channels that stay held for a while after the last HTTP request that wanted them; above it they go at once.
+pub const HTTP_HOLDS_LINGERING_MAX: usize = 1024;
+
+/// Rows of `/api/v1/topics` in one answer.
+pub const TOPIC_ROWS_MAX: usize = 10_000;
+
+/// Rows copied under the table's lock at a time.
+pub const TOPIC_ROWS_AT_ONCE: usize = 512;
