@@ -28,6 +28,7 @@ use crate::metrics::Metrics;
 use crate::net::accept::listeners;
 use crate::net::admission::Admission;
 use crate::net::clock::Clock;
+use crate::net::http::hold::{self, Holds};
 use crate::net::ingest::Ingest;
 use crate::net::market::{self, Desk, Told};
 use crate::net::shard::Shard;
@@ -99,8 +100,9 @@ impl App {
                 limits.exempt_loopback,
             ),
             metrics: Metrics::new(config.shards, names),
-            bells: (0..=config.shards).map(|_| Bell::default()).collect(),
+            bells: (0..config.shards + 2).map(|_| Bell::default()).collect(),
             shards: (0..config.shards).map(|_| Post::default()).collect(),
+            holds: Holds::new(),
             desk: Desk::new(catalog, desk),
             draining: AtomicBool::new(false),
             config,
@@ -141,6 +143,9 @@ impl App {
             let work = move || async move {
                 start_upstreams(&shared, mine);
                 start_market(&shared, market);
+                if id == 0 {
+                    drop(tokio::task::spawn_local(hold::run(shared.clone())));
+                }
                 // A task beside the upstreams' tasks: what wakes it there is run next, without a look at the sockets.
                 let result = tokio::task::spawn_local(Shard::new(id, shared.clone(), listener)?.run()).await?;
                 finished.fetch_add(1, Relaxed);
@@ -181,8 +186,8 @@ fn topics(
     desk: UnboundedSender<Told>,
 ) -> Topics {
     let bounds = Bounds {
-        // The market listens as a shard does.
-        shards: config.shards + 1,
+        // The market listens as a shard does, and so do HTTP requests.
+        shards: config.shards + 2,
         topics_max: config.topics_max,
         unproven_per_client: config.limits.unproven_names_per_ip as usize,
     };

@@ -124,7 +124,10 @@ impl Follower {
             return Step::More;
         }
         let heads: Vec<Seq> = self.places.iter().map(|place| place.channel.log.head()).collect();
-        let Some(last) = self.newest_stamp(&heads) else { return Step::CaughtUp };
+        if self.places.iter().zip(&heads).all(|(place, head)| place.position >= *head) {
+            return Step::CaughtUp;
+        }
+        let Some(last) = self.newest_stamp(&heads) else { return Step::More };
         stamps.tell(last);
         if !(0..LOOKS).any(|_| stamps.is_settled()) {
             return Step::Unsettled;
@@ -170,10 +173,9 @@ impl Follower {
         true
     }
 
-    /// The latest stamp below these heads; none if nothing is new.
+    /// The latest stamp below these heads; none if the writers are quicker than this.
     fn newest_stamp(&self, heads: &[Seq]) -> Option<u64> {
         let ready = self.places.iter().zip(heads).filter(|(place, head)| place.position < **head);
-        // A newest frame that was trimmed meanwhile has newer ones behind it, which are in time next time.
         ready.filter_map(|(place, head)| place.channel.log.cursor(head - 1).ok()?.next_stamp()).max()
     }
 }

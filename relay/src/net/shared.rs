@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use super::admission::Admission;
 use super::clock::Clock;
 use super::conn::Conn;
+use super::http::hold::Holds;
 use super::market::{Answered, Desk};
 use super::shard::Opening;
 use crate::config::Config;
@@ -23,9 +24,11 @@ pub struct Shared {
     pub topics: Topics,
     pub admission: Arc<Admission>,
     pub metrics: Metrics,
-    /// How each reader of channels is told of news: the shards in their order, then the market.
+    /// How each reader of channels is told of news: the shards in their order, the market, HTTP.
     pub bells: Vec<Bell>,
     pub shards: Vec<Post>,
+    /// Channels that HTTP requests read.
+    pub holds: Holds,
     pub desk: Desk,
     /// Set once, when the relay is told to stop.
     pub draining: AtomicBool,
@@ -69,7 +72,7 @@ impl Shared {
         self.shards.len()
     }
 
-    /// The place of those who hold channels for an HTTP request. Nobody tells them of news.
+    /// The place of those who hold channels for an HTTP request.
     pub fn http_ear(&self) -> usize {
         self.shards.len() + 1
     }
@@ -84,6 +87,7 @@ impl Shared {
             for shard in 0..self.shards.len() {
                 self.send(shard, Mail::Drain);
             }
+            self.holds.wake_all();
         }
     }
 }
