@@ -27,6 +27,10 @@ fn padded(n: u64, more: &str, len: usize) -> String {
     format!(r#"{{"n":{n}{more},"pad":"{}"}}"#, "x".repeat(len))
 }
 
+fn named_number(value: &Value) -> (String, u64) {
+    (value["stream"].as_str().expect("a name").to_owned(), value["data"]["n"].as_u64().expect("a number"))
+}
+
 /// Proves that frames come as messages in the wrapper, in order, each with an id; and what the answer looks like.
 #[test]
 fn frames_come_as_messages() {
@@ -85,10 +89,10 @@ fn coming_back_loses_nothing() {
     let mut last_id = None;
     let mut n = 0;
     for round in 0..12 {
-        let mut sse = Sse::open(relay.public, target, last_id.as_deref());
+        let mut sse = Some(Sse::open(relay.public, target, last_id.as_deref()));
         if round == 0 {
-            // It is there once the first line is.
-            assert_eq!(sse.next(), Got::Retry(1000));
+            // Its place is there once the head is.
+            assert_eq!(sse.as_mut().expect("it is open").next(), Got::Retry(1000));
         }
         // Some while it is there, some while it is away.
         let (present, absent) = (5 + round % 3, round % 5);
@@ -99,26 +103,19 @@ fn coming_back_loses_nothing() {
             sent.push((name.to_owned(), n));
             n += 1;
             if at + 1 == present {
-                // It reads on up to some frame, not always the last.
+                let mut sse = sse.take().expect("it leaves once");
+                // It reads on up to some frame, not always the last; what else was on its way is lost with it.
                 let until = sent.len() - (round as usize % 2);
                 while had.len() < until {
-                    let value = sse.event().json();
-                    let name = value["stream"].as_str().expect("a name").to_owned();
-                    had.push((name, value["data"]["n"].as_u64().expect("a number")));
+                    had.push(named_number(&sse.event().json()));
                 }
-                last_id.clone_from(&sse.last_id);
-                // It leaves; what was on its way is lost with it.
-                sse = Sse::ask(TcpStream::connect(relay.public).expect("it accepts"), "/sse", None);
+                last_id = sse.last_id;
             }
         }
     }
     let mut sse = Sse::open(relay.public, &format!("{target}&last_event_id={}", last_id.expect("an id")), None);
     while had.len() < sent.len() {
-        let value = sse.event().json();
-        had.push((
-            value["stream"].as_str().expect("a name").to_owned(),
-            value["data"]["n"].as_u64().expect("a number"),
-        ));
+        had.push(named_number(&sse.event().json()));
     }
     for name in names {
         let of = |list: &[(String, u64)]| -> Vec<u64> {
@@ -305,6 +302,21 @@ fn slow_readers_are_cheap() {
     assert!(grown < 300.0 * 16.0 * 1024.0, "{} bytes more for each", grown / 300.0);
     drop(slow);
     support::until("they have left", || flood.relay.count("relay_http_streams") == 1.0);
+}
+
+/// Proves that a reader which takes nothing for too long is let go of, whatever is still to be written to it.
+#[test]
+fn who_takes_nothing_is_cut() {
+    let venue = Venue::start();
+    let relay = relay_of(&venue, "[limits]\nwrite_timeout = \"1s\"");
+    let mut slow = Sse::on(connect_narrow(relay.public), "/sse?streams=btcusdt@trade", None);
+    venue.until_asked("btcusdt@trade");
+    for n in 0..FLOOD_BYTES / 65_536 {
+        venue.send("btcusdt@trade", &padded(n, "", 65_536));
+    }
+    relay.until_count("relay_http_streams_ended_total", "reason=\"stalled\"", 1.0);
+    support::until("its place is free", || relay.count("relay_http_streams") == 0.0);
+    while slow.next() != Got::Gone {}
 }
 
 /// Proves that an outage is told to who asked, before and after.

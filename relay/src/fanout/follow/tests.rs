@@ -169,6 +169,50 @@ fn a_channel_made_anew_has_a_gap() {
     assert_eq!(world.read(&mut follower, false, 99).0, ["anew gap before 0"]);
 }
 
+/// Publishers at full speed, a reader that leaves and comes back all the time: nothing twice, nothing missing.
+#[test]
+fn coming_back_loses_nothing_while_all_publish() {
+    const FRAMES: u64 = 20_000;
+    let World { stamps, publishers, channels, appenders } = world();
+    // Only what every reader is owed in full: events, each in the place of the three kinds.
+    let budget = Arc::new(Budget::new(1 << 28));
+    let (mut logs, mut threads) = (Vec::new(), Vec::new());
+    drop((channels, appenders));
+    for (id, mut publisher) in publishers.into_iter().enumerate() {
+        let (mut appender, log) = log(Kind::Event, budget.clone());
+        logs.push(Arc::new(Channel::new(id as u32, &format!("{id}"), Kind::Event, Dialect::Stream, log, 1)));
+        threads.push(std::thread::spawn(move || {
+            for n in 0..FRAMES {
+                // All read at the same time, so that their stamps contend.
+                let stamp = publisher.begin(n);
+                appender.append(&n.to_le_bytes(), stamp);
+                publisher.end();
+            }
+        }));
+    }
+    let mut had = vec![0; logs.len()];
+    let (mut last, mut room) = (0, 1);
+    while had.iter().sum::<u64>() < FRAMES * logs.len() as u64 {
+        let mut follower = Follower::default();
+        logs.iter().for_each(|channel| follower.add(channel.clone(), After::Stamp(last)));
+        let mut taken = 0;
+        follower.read(&stamps, false, &mut |item| match item {
+            Item::Gap { .. } => true,
+            Item::Frame { name, stamp, payload } if taken < room => {
+                let id: usize = name.parse().unwrap();
+                assert_eq!(u64::from_le_bytes(payload.try_into().unwrap()), had[id], "of {name}, after {last}");
+                had[id] += 1;
+                taken += 1;
+                last = stamp;
+                true
+            }
+            _ => false,
+        });
+        room = room % 97 + 1;
+    }
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
 proptest! {
     /// Whoever comes back with the last stamp it had gets the rest: nothing twice, nothing missing.
     #[test]
