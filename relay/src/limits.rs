@@ -65,8 +65,8 @@ pub const REFUSED_AT_ONCE_MAX: usize = 128;
 /// Descriptors kept back from clients: upstreams, listeners, epoll sets, files, and those being refused.
 pub const DESCRIPTORS_KEPT: usize = 256;
 
-/// Text of an event stream on its way to one client; one frame may be longer. With what hyper holds, a client that
-/// takes nothing stays below the 16 KiB that an answer over HTTP may cost.
+/// Text of an event stream on its way to one client; one frame may be longer. Besides, hyper holds 16 KiB of buffers for
+/// every connection, so that an answer that stays open costs 24 KiB at most.
 pub const SSE_CHUNK_BYTES_MAX: usize = 8 * 1024;
 
 /// Closed candles copied at a time for a reader that fell behind.
