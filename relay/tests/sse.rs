@@ -396,6 +396,15 @@ fn silence_has_pings() {
     sse.comment("ping");
 }
 
+/// Proves that a connection's lifetime, where one is set, ends event streams as well.
+#[test]
+fn a_lifetime_ends_event_streams() {
+    let relay = Relay::configured("[limits]\nlifetime = \"1s\"", &[]);
+    let mut sse = Sse::open(relay.public, "/sse?streams=btcusdt@kline_1M", None);
+    sse.comment("lifetime");
+    assert_eq!((sse.next(), sse.next()), (Got::Retry(1000), Got::End));
+}
+
 /// Proves that a stop ends event streams with a word, in good order, and does not wait for them.
 #[test]
 fn a_stop_ends_event_streams() {

@@ -65,7 +65,7 @@ impl Http {
         // From here on it is one of those who wait.
         let _long = match self.seat(request, visit) {
             Ok(long) => long,
-            Err(refusal) => return refusal,
+            Err(refusal) => return *refusal,
         };
         let deadline = tokio::time::Instant::now() + SNAPSHOT_WAIT;
         let answer = loop {
@@ -194,7 +194,7 @@ impl Http {
     }
 
     /// A place for an answer that takes its time: one of the address's connections, and one of the answers that stay.
-    pub(super) fn seat(self: &Rc<Http>, request: &Request<Incoming>, visit: &Rc<Visit>) -> Result<Long, Answer> {
+    pub(super) fn seat(self: &Rc<Http>, request: &Request<Incoming>, visit: &Rc<Visit>) -> Result<Long, Box<Answer>> {
         if let Some(mut ticket) = visit.ticket.take() {
             if let Some(ip) = self.told_address(request, visit.peer) {
                 ticket.set_ip(IpKey::from(ip), is_loopback(ip));
@@ -204,13 +204,13 @@ impl Http {
             if !has_place {
                 self.counters().refused_ip.one();
                 let why = "Too many connections from this address";
-                return Err(retry_later(error(StatusCode::TOO_MANY_REQUESTS, why)));
+                return Err(Box::new(retry_later(error(StatusCode::TOO_MANY_REQUESTS, why))));
             }
         }
         self.stay(visit).ok_or_else(|| {
             self.free_place(visit);
             let why = "Too many answers stay open (limits.http_streams), try again later";
-            retry_later(error(StatusCode::SERVICE_UNAVAILABLE, why))
+            Box::new(retry_later(error(StatusCode::SERVICE_UNAVAILABLE, why)))
         })
     }
 

@@ -25,6 +25,7 @@ use crate::fanout::follow::{After, Follower, Item, Step};
 use crate::fanout::topics::Refused;
 use crate::limits::SSE_CHUNK_BYTES_MAX;
 use crate::wire::close::CloseReason;
+use crate::wire::http::ip::IpKey;
 use crate::wire::http::sse::{self as text, Ask, EventId, Last, RETRY_MS};
 use crate::wire::http::target::Target;
 use crate::wire::notice::Notice;
@@ -55,11 +56,11 @@ impl Http {
         }
         let client = match Client::open(self, &ask, self.payer(request, visit)) {
             Ok(client) => client,
-            Err(refusal) => return refusal,
+            Err(refusal) => return *refusal,
         };
         let long = match self.seat(request, visit) {
             Ok(long) => long,
-            Err(refusal) => return refusal,
+            Err(refusal) => return *refusal,
         };
         let (sender, receiver) = mpsc::channel(1);
         tokio::task::spawn_local(client.run(sender, long));
@@ -126,7 +127,7 @@ enum Next {
 }
 
 impl Client {
-    fn open(http: &Rc<Http>, ask: &Ask, payer: Option<crate::wire::http::ip::IpKey>) -> Result<Client, Answer> {
+    fn open(http: &Rc<Http>, ask: &Ask, payer: Option<IpKey>) -> Result<Client, Box<Answer>> {
         let mut listener = Listener::new(http.shared.clone());
         let (mut channels, mut unknown, mut refused) = (Vec::new(), Vec::new(), None);
         for name in &ask.names {
@@ -137,7 +138,7 @@ impl Client {
             }
         }
         if !unknown.is_empty() || refused.is_some() {
-            return Err(http.deny_streams(&unknown, refused));
+            return Err(Box::new(http.deny_streams(&unknown, refused)));
         }
         let mut text = Vec::new();
         text::retry(RETRY_MS, &mut text);
