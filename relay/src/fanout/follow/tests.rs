@@ -57,7 +57,7 @@ impl World {
                 Item::Frame { name, stamp, payload } => {
                     assert!(last < Some(stamp), "stamps rise");
                     last = Some(stamp);
-                    format!("{name} {}", std::str::from_utf8(payload).unwrap())
+                    format!("{name} {}", std::str::from_utf8(payload).expect("text"))
                 }
                 Item::Skipped { name, from, to, .. } => format!("{name} skipped {from}..={to}"),
                 Item::Gap { name, start, .. } => format!("{name} gap before {start}"),
