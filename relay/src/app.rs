@@ -31,6 +31,7 @@ use crate::metrics::Metrics;
 use crate::net::accept::listeners;
 use crate::net::admission::Admission;
 use crate::net::clock::Clock;
+use crate::net::http::hold::{self, Holds};
 use crate::net::ingest::Ingest;
 use crate::net::market::{self, Desk, Told};
 use crate::net::shard::Shard;
@@ -102,8 +103,9 @@ impl App {
                 limits.exempt_loopback,
             ),
             metrics: Metrics::new(config.shards, names),
-            bells: (0..=config.shards).map(|_| Bell::default()).collect(),
+            bells: (0..config.shards + 2).map(|_| Bell::default()).collect(),
             shards: (0..config.shards).map(|_| Post::default()).collect(),
+            holds: Holds::new(),
             desk: Desk::new(catalog, desk),
             secret: secret()?,
             test_calls: Mutex::default(),
@@ -141,6 +143,9 @@ impl App {
             let (shared, finished) = (shared.clone(), finished.clone());
             let work = move || async move {
                 start_upstreams(&shared, mine);
+                if id == 0 {
+                    drop(tokio::task::spawn_local(hold::run(shared.clone())));
+                }
                 // A task beside the upstreams' tasks: what wakes it there is run next, without a look at the sockets.
                 let result = tokio::task::spawn_local(Shard::new(id, shared.clone(), listener)?.run()).await?;
                 finished.fetch_add(1, Relaxed);
@@ -189,8 +194,8 @@ fn topics(
     desk: UnboundedSender<Told>,
 ) -> Topics {
     let bounds = Bounds {
-        // The market listens as a shard does.
-        shards: config.shards + 1,
+        // The market listens as a shard does, and so do HTTP requests.
+        shards: config.shards + 2,
         topics_max: config.topics_max,
         unproven_per_client: config.limits.unproven_names_per_ip as usize,
     };

@@ -70,6 +70,13 @@ counters! {
         head_too_big: "relay_handshakes_dropped_total", "reason=\"too_big\"", "counter", "Connections that ended before their request was whole, by reason.";
         head_gone: "relay_handshakes_dropped_total", "reason=\"gone\"", "counter", "Connections that ended before their request was whole, by reason.";
         http_requests: "relay_http_requests_total", "", "counter", "Requests on the public port, upgrades included.";
+        http_timeouts: "relay_http_timeouts_total", "", "counter", "Snapshots whose stream had no data in time.";
+        http_streams: "relay_http_streams", "", "gauge", "Answers that stay open now.";
+        http_delivered: "relay_http_frames_delivered_total", "", "counter", "Frames put into event streams, each client counted.";
+        http_skipped: "relay_http_frames_skipped_total", "", "counter", "Frames a slow reader of an event stream was spared because a newer one replaced them.";
+        http_stream_bytes: "relay_http_stream_bytes_total", "", "counter", "Bytes of event streams.";
+        http_too_slow: "relay_http_streams_ended_total", "reason=\"too_slow\"", "counter", "Event streams the relay ended for their client's sake or fault, by reason.";
+        http_stalled: "relay_http_streams_ended_total", "reason=\"stalled\"", "counter", "Event streams the relay ended for their client's sake or fault, by reason.";
         upgraded: "relay_upgrades_total", "", "counter", "WebSocket connections opened.";
         messages_in: "relay_client_messages_total", "", "counter", "Messages from clients, pings and pongs included.";
         bytes_in: "relay_client_read_bytes_total", "", "counter", "Bytes read from clients after the upgrade.";

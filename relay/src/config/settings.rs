@@ -234,7 +234,7 @@ const LIMITS: &[Setting] = &[
     key("handshakes", "64", "Handshakes at a time; the oldest idle one is dropped for a new one"),
     key("handshakes_per_ip", "8", "Handshakes of one address at a time"),
     key("head_timeout", r#""5s""#, "A request's head must be complete within this time"),
-    key("http_streams", "4096", "Answers that stay open (polls that wait, event streams) at once; each may take 16 KiB"),
+    key("http_streams", "4096", "Answers that stay open (polls that wait, event streams) at once; each may take 24 KiB, 16 of them hyper's"),
     key("keepalive", r#""30s""#, "A plain HTTP connection is closed when idle for this long"),
     key("write_timeout", r#""30s""#, "A client that takes no byte for this long is closed"),
     key("close_timeout", r#""2s""#, "How long a close waits for the other side"),

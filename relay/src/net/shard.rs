@@ -440,6 +440,7 @@ impl Shard {
             (&counters.writes, stats.writes),
             (&counters.connections, (self.fanout.len() + self.handshakes.len()) as u64),
             (&counters.channels, self.fanout.channels() as u64),
+            (&counters.http_streams, self.http.long_count() as u64),
         ] {
             counter.set(value);
         }

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use super::admission::Admission;
 use super::clock::Clock;
 use super::conn::{Conn, Rate};
+use super::http::hold::Holds;
 use super::market::{Answered, Desk};
 use super::shard::Opening;
 use crate::config::Config;
@@ -26,9 +27,11 @@ pub struct Shared {
     pub topics: Topics,
     pub admission: Arc<Admission>,
     pub metrics: Metrics,
-    /// How each reader of channels is told of news: the shards in their order, then the market.
+    /// How each reader of channels is told of news: the shards in their order, the market, HTTP.
     pub bells: Vec<Bell>,
     pub shards: Vec<Post>,
+    /// Channels that HTTP requests read.
+    pub holds: Holds,
     pub desk: Desk,
     /// Chance, so that nobody can tell what others are given.
     pub secret: u128,
@@ -78,7 +81,7 @@ impl Shared {
         self.shards.len()
     }
 
-    /// The place of those who hold channels for an HTTP request. Nobody tells them of news.
+    /// The place of those who hold channels for an HTTP request.
     pub fn http_ear(&self) -> usize {
         self.shards.len() + 1
     }
@@ -93,6 +96,7 @@ impl Shared {
             for shard in 0..self.shards.len() {
                 self.send(shard, Mail::Drain);
             }
+            self.holds.wake_all();
         }
     }
 }

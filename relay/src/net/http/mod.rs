@@ -4,8 +4,12 @@
 //! stays open (a poll that waits, a stream of events) gives that up for one of the places of its own kind.
 
 mod answer;
+mod cors;
+pub mod hold;
 mod hub;
 mod place;
+mod rest;
+mod sse;
 mod upgrade;
 
 use std::cell::{Cell, RefCell};
@@ -22,7 +26,8 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
-use self::answer::{Answer, close_after, index, text};
+use self::answer::{Answer, close_after, error, index, text};
+use self::cors::is_api;
 pub use self::place::{Long, Phase, Place};
 use super::admission::Ticket;
 use super::shared::Shared;
@@ -62,6 +67,8 @@ pub(super) struct Visit {
     peer: IpAddr,
     place: Cell<Option<Place>>,
     phase: Rc<Cell<Phase>>,
+    /// Ends the connection, whatever hyper still has for it.
+    cut: tokio::sync::Notify,
 }
 
 impl Http {
@@ -81,8 +88,10 @@ pub async fn serve(http: Rc<Http>, stream: TcpStream, waiting: Waiting) {
     let keepalive = http.shared.config.limits.keepalive;
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(keepalive).max_buf_size(REQUEST_HEAD_BYTES_MAX);
-    let visit = Visit { ticket: Cell::new(Some(ticket)), refused, peer, place: Cell::new(Some(place)), phase };
+    let cut = tokio::sync::Notify::new();
+    let visit = Visit { ticket: Cell::new(Some(ticket)), refused, peer, place: Cell::new(Some(place)), phase, cut };
     let visit = Rc::new(visit);
+    let watched = visit.clone();
     let service = service_fn(|request| {
         let (http, visit) = (http.clone(), visit.clone());
         async move {
@@ -94,38 +103,60 @@ pub async fn serve(http: Rc<Http>, stream: TcpStream, waiting: Waiting) {
             Ok::<_, Infallible>(answer)
         }
     });
-    // Errors here are the client's: it left, or what it sent is no HTTP; hyper has answered as far as possible.
-    let _ = builder.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
+    tokio::select! {
+        // Errors here are the client's: it left, or what it sent is no HTTP; hyper has answered as far as possible.
+        _ = builder.serve_connection(TokioIo::new(stream), service).with_upgrades() => {}
+        () = watched.cut.notified() => {}
+    }
 }
 
 impl Http {
     async fn answer(self: &Rc<Http>, request: Request<Incoming>, visit: &Rc<Visit>) -> Answer {
         self.counters().http_requests.one();
+        let (cors, answer) = self.cors(&request);
+        let answer = match answer {
+            Some(answer) => answer,
+            None => self.route(request, visit).await,
+        };
+        cors.on(answer)
+    }
+
+    async fn route(self: &Rc<Http>, request: Request<Incoming>, visit: &Rc<Visit>) -> Answer {
+        let is_api = is_api(request.uri().path());
         if visit.refused || self.shared.is_draining() {
-            return self.unavailable();
+            return self.unavailable(is_api);
         }
         let target = request.uri().to_string();
         let Ok(target) = Target::parse(&target) else {
             return self.refuse(StatusCode::BAD_REQUEST, "The request target is not valid.\n");
         };
+        if let Some(answer) = self.rest(&request, &target, visit).await {
+            return answer;
+        }
         match &*target.path() {
             "/" => index(&self.shared),
             "/ws/test" if request.method() == Method::POST && self.shared.config.hub.test => {
                 self.test_call(request, visit).await
             }
             _ if deriv::is_deriv(&target) => self.open_deriv(request, &target, visit),
+            _ if is_api => {
+                self.deny(StatusCode::NOT_FOUND, "Nothing is here: /api/v1/snapshot/<stream>, /api/v1/topics, /sse")
+            }
             _ => self.open_socket(request, &target, visit),
         }
     }
 
-    fn unavailable(&self) -> Answer {
+    fn unavailable(&self, is_api: bool) -> Answer {
         let (counter, why) = if self.shared.is_draining() {
             (&self.counters().refused_drain, "The relay is stopping; another one is there already or soon.\n")
         } else {
             (&self.counters().refused_full, "The relay is full: connections_max is reached. Try again later.\n")
         };
         counter.one();
-        let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, why);
+        let mut answer = match is_api {
+            true => error(StatusCode::SERVICE_UNAVAILABLE, why.trim_end()),
+            false => text(StatusCode::SERVICE_UNAVAILABLE, why),
+        };
         answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         close_after(answer)
     }
