@@ -124,17 +124,14 @@ impl App {
     pub fn run(self) -> anyhow::Result<()> {
         let App { shared, listeners, admin, upstreams, market, runtime, signals } = self;
         let mut upstreams: Vec<_> = upstreams.into_iter().enumerate().collect();
-        let mut market = Some(market);
         let finished = Arc::new(AtomicUsize::new(0));
         let mut threads = Vec::new();
         let feeders = shared.config.upstream_threads;
         for thread in 0..feeders {
             let mine = take_share(&mut upstreams, thread, feeders);
-            let market = market.take();
             let (shared, finished) = (shared.clone(), finished.clone());
             let work = async move {
                 start_upstreams(&shared, mine);
-                start_market(&shared, market);
                 wait_for_shards(&shared, &finished).await;
                 Ok(())
             };
@@ -142,11 +139,9 @@ impl App {
         }
         for (id, listener) in listeners.into_iter().enumerate() {
             let mine = take_share(&mut upstreams, id, shared.config.shards);
-            let market = market.take();
             let (shared, finished) = (shared.clone(), finished.clone());
             let work = move || async move {
                 start_upstreams(&shared, mine);
-                start_market(&shared, market);
                 // A task beside the upstreams' tasks: what wakes it there is run next, without a look at the sockets.
                 let result = tokio::task::spawn_local(Shard::new(id, shared.clone(), listener)?.run()).await?;
                 finished.fetch_add(1, Relaxed);
@@ -155,6 +150,7 @@ impl App {
             };
             threads.push(spawn(format!("shard-{id}"), work)?);
         }
+        threads.push(start_market(&shared, market, &finished)?);
         if let Some(listener) = admin {
             let shared = shared.clone();
             // It answers to the end; nobody waits for it.
@@ -274,12 +270,21 @@ fn start_upstreams(shared: &Arc<Shared>, upstreams: Vec<(usize, Start)>) {
     }
 }
 
-fn start_market(shared: &Arc<Shared>, told: Option<UnboundedReceiver<Told>>) {
-    if let Some(told) = told {
+/// On a thread of its own: what clients ask about the past may take a while, and no shard is to wait for it.
+fn start_market(
+    shared: &Arc<Shared>,
+    told: UnboundedReceiver<Told>,
+    finished: &Arc<AtomicUsize>,
+) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
+    let (shared, finished) = (shared.clone(), finished.clone());
+    let work = move || async move {
         let ingest = Ingest::new(shared.clone(), shared.config.upstreams.len());
         let market = Market::new(shared.desk.catalog.clone());
         drop(tokio::task::spawn_local(market::run(shared.clone(), market, ingest, told)));
-    }
+        wait_for_shards(&shared, &finished).await;
+        Ok(())
+    };
+    spawn("market".into(), work)
 }
 
 async fn wait_for_shards(shared: &Shared, finished: &AtomicUsize) {

@@ -108,9 +108,13 @@ fn greet(addresses: Addresses, upstreams: &[String]) {
     say(&format!(
         r#"relay {} listens on {public}, upstream: {}
   browser    http://{public}/
-  websocket  ws://{public}/ws/btcusdt@trade
+  stream     ws://{public}/ws/btcusdt@trade
              ws://{public}/stream?streams=btcusdt@ticker/ethusdt@depth5
-             ws://{public}/ws  then  {{"method":"SUBSCRIBE","params":["btcusdt@ticker"],"id":1}}{admin}"#,
+             ws://{public}/ws  then  {{"method":"SUBSCRIBE","params":["btcusdt@ticker"],"id":1}}
+  hub        ws://{public}/ws  then  {{"type":"subscribe","channels":["bitcoinprice"]}}
+  deriv      ws://{public}/websockets/v3?app_id=1089  then  {{"ticks":"R_100","subscribe":1}}
+  socket.io  io("http://{public}", {{ auth: {{ "api-key": "any" }}, path: "/currency/" }})
+  http       http://{public}/sse?streams=btcusdt@trade  http://{public}/api/v1/snapshot/btcusdt@ticker{admin}"#,
         env!("CARGO_PKG_VERSION"),
         upstreams.join(", "),
     ));
