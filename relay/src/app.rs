@@ -7,7 +7,7 @@
 mod catalog;
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -108,6 +108,7 @@ impl App {
             holds: Holds::new(),
             desk: Desk::new(catalog, desk),
             secret: secret()?,
+            sids: AtomicU64::new(0),
             test_calls: Mutex::default(),
             draining: AtomicBool::new(false),
             config,

@@ -9,6 +9,7 @@ pub mod hold;
 mod hub;
 mod place;
 mod rest;
+mod socketio;
 mod sse;
 mod upgrade;
 
@@ -38,6 +39,8 @@ use crate::wire::deriv::url as deriv;
 use crate::wire::http::forwarded;
 use crate::wire::http::ip::IpKey;
 use crate::wire::http::target::Target;
+use crate::wire::socketio::cors::Origins;
+use crate::wire::socketio::url as currency;
 
 /// What the HTTP tasks of one shard share.
 pub struct Http {
@@ -47,6 +50,8 @@ pub struct Http {
     places: RefCell<HashMap<IpKey, usize>>,
     /// Answers that stay open.
     longs: Cell<usize>,
+    /// Pages that may read what the Socket.IO dialect answers.
+    origins: Origins,
 }
 
 /// A request that is whole and waits to be read.
@@ -73,7 +78,8 @@ pub(super) struct Visit {
 
 impl Http {
     pub fn new(shared: Arc<Shared>, shard: usize) -> Rc<Http> {
-        Rc::new(Http { shared, shard, places: RefCell::default(), longs: Cell::new(0) })
+        let origins = socketio::origins(&shared);
+        Rc::new(Http { shared, shard, places: RefCell::default(), longs: Cell::new(0), origins })
     }
 
     pub(super) fn counters(&self) -> &ShardCounters {
@@ -113,24 +119,29 @@ pub async fn serve(http: Rc<Http>, stream: TcpStream, waiting: Waiting) {
 impl Http {
     async fn answer(self: &Rc<Http>, request: Request<Incoming>, visit: &Rc<Visit>) -> Answer {
         self.counters().http_requests.one();
+        let target = request.uri().to_string();
+        let target = Target::parse(&target);
+        // Browsers are to read its refusals as well.
+        if let Ok(target) = &target
+            && currency::is_path(&target.path(), &self.shared.config.socketio.path)
+        {
+            return self.socketio(request, target, visit).await;
+        }
         let (cors, answer) = self.cors(&request);
-        let answer = match answer {
-            Some(answer) => answer,
-            None => self.route(request, visit).await,
+        let answer = match (answer, target) {
+            (Some(answer), _) => answer,
+            (None, Ok(target)) => self.route(request, &target, visit).await,
+            (None, Err(_)) => self.refuse(StatusCode::BAD_REQUEST, "The request target is not valid.\n"),
         };
         cors.on(answer)
     }
 
-    async fn route(self: &Rc<Http>, request: Request<Incoming>, visit: &Rc<Visit>) -> Answer {
+    async fn route(self: &Rc<Http>, request: Request<Incoming>, target: &Target<'_>, visit: &Rc<Visit>) -> Answer {
         let is_api = is_api(request.uri().path());
         if visit.refused || self.shared.is_draining() {
             return self.unavailable(is_api);
         }
-        let target = request.uri().to_string();
-        let Ok(target) = Target::parse(&target) else {
-            return self.refuse(StatusCode::BAD_REQUEST, "The request target is not valid.\n");
-        };
-        if let Some(answer) = self.rest(&request, &target, visit).await {
+        if let Some(answer) = self.rest(&request, target, visit).await {
             return answer;
         }
         match &*target.path() {
@@ -138,11 +149,11 @@ impl Http {
             "/ws/test" if request.method() == Method::POST && self.shared.config.hub.test => {
                 self.test_call(request, visit).await
             }
-            _ if deriv::is_deriv(&target) => self.open_deriv(request, &target, visit),
+            _ if deriv::is_deriv(target) => self.open_deriv(request, target, visit),
             _ if is_api => {
                 self.deny(StatusCode::NOT_FOUND, "Nothing is here: /api/v1/snapshot/<stream>, /api/v1/topics, /sse")
             }
-            _ => self.open_socket(request, &target, visit),
+            _ => self.open_socket(request, target, visit),
         }
     }
 
