@@ -101,6 +101,9 @@ fn the_example_across_the_upgrade() {
         }
         let mut before = before.into_iter();
         check_example(|| before.next().unwrap_or_else(|| packet(&mut client)));
+        // Its answer comes by WebSocket, so the session has moved.
+        client.send(r#"429["x"]"#);
+        while ack(&packet(&mut client)).is_none_or(|(id, _)| id != "9") {}
         let answer = get(relay.public, &session.target());
         assert_eq!(answer.body, r#"{"code":3,"message":"Bad request"}"#, "it is not polled any more");
     }

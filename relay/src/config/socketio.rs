@@ -27,7 +27,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// The first segments of the other dialects' paths.
-const TAKEN: [&str; 7] = ["ws", "stream", "echo", "websockets", "api", "fapi", ""];
+const TAKEN: [&str; 8] = ["ws", "stream", "sse", "echo", "websockets", "api", "fapi", ""];
 
 pub(super) fn read(given: Vec<Given>, problems: &mut Problems) -> SocketIo {
     let mut section = Section::new(SectionName::SocketIo, Place::File, given, problems);
@@ -69,9 +69,21 @@ mod tests {
         for good in ["/currency/", "/currency", "/socket.io/", "/a/b/", "/wsx"] {
             check(good, true);
         }
-        for bad in
-            ["", "/", "//", "currency", "/ws", "/ws/", "/stream", "/websockets/v3", "/api/v1", "/a?b", "/a b", "/é"]
-        {
+        for bad in [
+            "",
+            "/",
+            "//",
+            "currency",
+            "/ws",
+            "/ws/",
+            "/stream",
+            "/sse",
+            "/websockets/v3",
+            "/api/v1",
+            "/a?b",
+            "/a b",
+            "/é",
+        ] {
             check(bad, false);
         }
     }
