@@ -7,7 +7,7 @@
 mod catalog;
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -32,6 +32,7 @@ use crate::metrics::Metrics;
 use crate::net::accept::listeners;
 use crate::net::admission::Admission;
 use crate::net::clock::Clock;
+use crate::net::http::hold::{self, Holds};
 use crate::net::ingest::Ingest;
 use crate::net::market::{self, Desk, Told};
 use crate::net::shard::Shard;
@@ -103,10 +104,12 @@ impl App {
                 limits.exempt_loopback,
             ),
             metrics: Metrics::new(config.shards, names),
-            bells: (0..=config.shards).map(|_| Bell::default()).collect(),
+            bells: (0..config.shards + 2).map(|_| Bell::default()).collect(),
             shards: (0..config.shards).map(|_| Post::default()).collect(),
+            holds: Holds::new(),
             desk: Desk::new(catalog, desk),
             secret: secret()?,
+            sids: AtomicU64::new(0),
             test_calls: Mutex::new(Callers::new(HUB_TEST_CALLERS_MAX)),
             draining: AtomicBool::new(false),
             config,
@@ -124,17 +127,14 @@ impl App {
     pub fn run(self) -> anyhow::Result<()> {
         let App { shared, listeners, admin, upstreams, market, runtime, signals } = self;
         let mut upstreams: Vec<_> = upstreams.into_iter().enumerate().collect();
-        let mut market = Some(market);
         let finished = Arc::new(AtomicUsize::new(0));
         let mut threads = Vec::new();
         let feeders = shared.config.upstream_threads;
         for thread in 0..feeders {
             let mine = take_share(&mut upstreams, thread, feeders);
-            let market = market.take();
             let (shared, finished) = (shared.clone(), finished.clone());
             let work = async move {
                 start_upstreams(&shared, mine);
-                start_market(&shared, market);
                 wait_for_shards(&shared, &finished).await;
                 Ok(())
             };
@@ -142,11 +142,12 @@ impl App {
         }
         for (id, listener) in listeners.into_iter().enumerate() {
             let mine = take_share(&mut upstreams, id, shared.config.shards);
-            let market = market.take();
             let (shared, finished) = (shared.clone(), finished.clone());
             let work = move || async move {
                 start_upstreams(&shared, mine);
-                start_market(&shared, market);
+                if id == 0 {
+                    drop(tokio::task::spawn_local(hold::run(shared.clone())));
+                }
                 // A task beside the upstreams' tasks: what wakes it there is run next, without a look at the sockets.
                 let result = tokio::task::spawn_local(Shard::new(id, shared.clone(), listener)?.run()).await?;
                 finished.fetch_add(1, Relaxed);
@@ -155,6 +156,7 @@ impl App {
             };
             threads.push(spawn(format!("shard-{id}"), work)?);
         }
+        threads.push(start_market(&shared, market, &finished)?);
         if let Some(listener) = admin {
             let shared = shared.clone();
             // It answers to the end; nobody waits for it.
@@ -194,8 +196,8 @@ fn topics(
     desk: UnboundedSender<Told>,
 ) -> Topics {
     let bounds = Bounds {
-        // The market listens as a shard does.
-        shards: config.shards + 1,
+        // The market listens as a shard does, and so do HTTP requests.
+        shards: config.shards + 2,
         topics_max: config.topics_max,
         unproven_per_client: config.limits.unproven_names_per_ip as usize,
     };
@@ -274,12 +276,21 @@ fn start_upstreams(shared: &Arc<Shared>, upstreams: Vec<(usize, Start)>) {
     }
 }
 
-fn start_market(shared: &Arc<Shared>, told: Option<UnboundedReceiver<Told>>) {
-    if let Some(told) = told {
+/// On a thread of its own: what clients ask about the past may take a while, and no shard is to wait for it.
+fn start_market(
+    shared: &Arc<Shared>,
+    told: UnboundedReceiver<Told>,
+    finished: &Arc<AtomicUsize>,
+) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
+    let (shared, finished) = (shared.clone(), finished.clone());
+    let work = move || async move {
         let ingest = Ingest::new(shared.clone(), shared.config.upstreams.len());
         let market = Market::new(shared.desk.catalog.clone());
         drop(tokio::task::spawn_local(market::run(shared.clone(), market, ingest, told)));
-    }
+        wait_for_shards(&shared, &finished).await;
+        Ok(())
+    };
+    spawn("market".into(), work)
 }
 
 async fn wait_for_shards(shared: &Shared, finished: &AtomicUsize) {

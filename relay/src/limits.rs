@@ -121,6 +121,13 @@ pub const CURRENCY_BYTES_MAX: usize = 32;
 
 /// Packets waiting for the next poll of a Socket.IO client; a single larger packet is taken into an empty outbox.
 pub const OUTBOX_BYTES_MAX: usize = 64 * 1024;
+
+/// Packets a Socket.IO client may send in any second.
+pub const SOCKETIO_PACKETS_PER_SECOND: usize = 100;
+
+/// Acknowledgements that one Socket.IO client may wait for at once.
+pub const SOCKETIO_QUESTIONS_MAX: usize = 32;
+
 /// Bytes of an API key or a token that stands for one. Ours have 67; those of others may be signed documents.
 pub const KEY_BYTES_MAX: usize = 4096;
 
@@ -170,3 +177,18 @@ pub const DERIV_QUESTIONS_MAX: usize = 32;
 /// How often the relay pings a hub client, and after which silence it is gone.
 pub const HUB_PING_INTERVAL: Duration = Duration::from_secs(30);
 pub const HUB_SILENCE: Duration = Duration::from_secs(60);
+/// Text of an event stream on its way to one client; one frame may be longer. Besides, hyper holds 16 KiB of buffers for
+/// every connection, so that an answer that stays open costs 24 KiB at most.
+pub const SSE_CHUNK_BYTES_MAX: usize = 8 * 1024;
+
+/// Closed candles copied at a time for a reader that fell behind.
+pub const FOLLOWED_CLOSED_BYTES_MAX: usize = 64 * 1024;
+
+/// Channels that stay held for a while after the last HTTP request that wanted them; above it they go at once.
+pub const HTTP_HOLDS_LINGERING_MAX: usize = 1024;
+
+/// Rows of `/api/v1/topics` in one answer.
+pub const TOPIC_ROWS_MAX: usize = 10_000;
+
+/// Rows copied under the table's lock at a time.
+pub const TOPIC_ROWS_AT_ONCE: usize = 512;

@@ -3,7 +3,7 @@
 //! The market listens to channels as a shard does, by a bell and flags of its own, and reads their logs with cursors;
 //! so a venue's message is decoded once, and only while somebody wants what is made of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use crate::fanout::channel::Channel;
 use crate::fanout::kind::Kind;
 use crate::fanout::log::{Cursor, Log, Seq};
 use crate::fanout::topics::{Demand, Wanted};
+use crate::limits::QUESTIONS_MAX;
 use crate::market::catalog::Catalog;
 use crate::market::product::{Answer, Question};
 use crate::market::topic::Topic;
@@ -30,6 +31,9 @@ pub struct Desk {
     pub catalog: Arc<Catalog>,
     sender: UnboundedSender<Told>,
 }
+
+/// How long questions are answered at a stretch.
+const QUESTIONS_NS: u64 = 2_000_000;
 
 /// What the market is told.
 pub enum Told {
@@ -77,6 +81,7 @@ pub async fn run(shared: Arc<Shared>, market: Market, ingest: Ingest, mut told: 
         names: HashMap::default(),
         ids: HashMap::default(),
         questions: HashMap::default(),
+        backlog: VecDeque::new(),
         next_question: 0,
         shared: shared.clone(),
     };
@@ -88,6 +93,8 @@ pub async fn run(shared: Arc<Shared>, market: Market, ingest: Ingest, mut told: 
         let due_ms = desk.market.due_ms();
         let wait = Duration::from_millis(due_ms.saturating_sub(shared.clock.calendar_ms()).min(60_000));
         tokio::select! {
+            // Questions that are left come after what the streams say meanwhile.
+            () = std::future::ready(()), if !desk.backlog.is_empty() => tokio::task::yield_now().await,
             () = bell.notify.notified() => {}
             next = told.recv() => {
                 let Some(next) = next else { return };
@@ -114,6 +121,8 @@ struct Runner {
     /// The derived channels that are wanted.
     ids: HashMap<Topic, u32, RandomState>,
     questions: HashMap<u64, (Question, Asker), RandomState>,
+    /// Not put yet.
+    backlog: VecDeque<(Question, Asker)>,
     next_question: u64,
 }
 
@@ -145,16 +154,11 @@ impl Runner {
                 }
                 None => {}
             },
-            Told::Ask { question, from } => {
-                let id = self.next_question;
-                self.next_question += 1;
-                if let Err(why) = self.market.ask(id, &question, now_ms) {
-                    tracing::debug!(%why, "a question is not taken");
-                    self.deliver(question, from, None);
-                } else {
-                    self.questions.insert(id, (question, from));
-                }
+            Told::Ask { question, from } if self.backlog.len() >= QUESTIONS_MAX => {
+                self.ingest.counters().refused.one();
+                self.deliver(question, from, None);
             }
+            Told::Ask { question, from } => self.backlog.push_back((question, from)),
         }
     }
 
@@ -162,6 +166,7 @@ impl Runner {
     fn round(&mut self) {
         let shared = self.shared.clone();
         let bell = &shared.bells[self.ear];
+        self.put_questions();
         // A source that begins has its newest frame at once, which may call for others.
         loop {
             bell.doorbell.answer();
@@ -185,6 +190,23 @@ impl Runner {
         }
         self.answer();
         self.ingest.flush();
+    }
+
+    /// For a while: what the streams say comes first again then.
+    fn put_questions(&mut self) {
+        let begun_ns = self.shared.clock.now_ns();
+        while self.shared.clock.now_ns().saturating_sub(begun_ns) < QUESTIONS_NS
+            && let Some((question, from)) = self.backlog.pop_front()
+        {
+            let id = self.next_question;
+            self.next_question += 1;
+            if let Err(why) = self.market.ask(id, &question, self.shared.clock.calendar_ms()) {
+                tracing::debug!(%why, "a question is not taken");
+                self.deliver(question, from, None);
+            } else {
+                self.questions.insert(id, (question, from));
+            }
+        }
     }
 
     fn read(&mut self, id: u32) {

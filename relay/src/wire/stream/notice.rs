@@ -16,6 +16,20 @@ pub fn notice(notice: &Notice<'_>, combined: bool, out: &mut Vec<u8>) {
     });
 }
 
+/// Appends the notice that frames before `start` were missed and nobody can say how many.
+pub fn gap(notice: &Notice<'_>, start: u64, combined: bool, out: &mut Vec<u8>) {
+    let Notice { time_ms, channel, state, .. } = *notice;
+    wrapped(combined.then_some(channel), out, |out| {
+        append(out, format_args!("{{\"e\":\"relayNotice\",\"E\":{time_ms},\"stream\":"));
+        json::write_string(channel, out);
+        append(out, format_args!(",\"state\":\"{}\",\"skipped\":null,\"from\":null,\"to\":", state.name()));
+        match start.checked_sub(1) {
+            Some(to) => append(out, format_args!("{to}}}")),
+            None => out.extend_from_slice(b"null}"),
+        }
+    });
+}
+
 /// Appends the word that the server is about to stop: reconnect now, whatever you subscribed to.
 pub fn server_shutdown(time_ms: u64, combined: bool, out: &mut Vec<u8>) {
     wrapped(combined.then_some("!serverShutdown"), out, |out| {
@@ -68,6 +82,14 @@ mod tests {
         let raw = r#"{"e":"listenKeyExpired","E":9,"listenKey":"k1"}"#;
         check(|out| listen_key_expired(9, "k1", false, out), raw);
         check(|out| listen_key_expired(9, "k1", true, out), &format!(r#"{{"stream":"k1","data":{raw}}}"#));
+    }
+
+    #[test]
+    fn a_gap_has_no_number() {
+        let missed = Notice { time_ms: 9, channel: "s@trade", state: StreamState::Stale, skipped: 0, from: 0, to: 0 };
+        let raw = r#"{"e":"relayNotice","E":9,"stream":"s@trade","state":"stale","skipped":null,"from":null,"to":"#;
+        check(|out| gap(&missed, 7, false, out), &format!("{raw}6}}"));
+        check(|out| gap(&missed, 0, false, out), &format!("{raw}null}}"));
     }
 
     #[test]
