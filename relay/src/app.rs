@@ -20,10 +20,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::LocalSet;
 
+use crate::access::rate::Callers;
 use crate::config::{Config, Source, Upstream};
 use crate::fanout::log::Budget;
 use crate::fanout::topics::{Bounds, Capacity, Demand, Routed, Topics};
-use crate::limits::DESCRIPTORS_KEPT;
+use crate::limits::{DESCRIPTORS_KEPT, HUB_TEST_CALLERS_MAX};
 use crate::market::Market;
 use crate::market::catalog::Catalog;
 use crate::market::topic::Topic;
@@ -109,7 +110,7 @@ impl App {
             desk: Desk::new(catalog, desk),
             secret: secret()?,
             sids: AtomicU64::new(0),
-            test_calls: Mutex::default(),
+            test_calls: Mutex::new(Callers::new(HUB_TEST_CALLERS_MAX)),
             draining: AtomicBool::new(false),
             config,
         };

@@ -33,6 +33,9 @@ pub const HUB_NAMES_MAX: usize = 64;
 pub const HUB_ERRORS_MAX: usize = 20;
 pub const HUB_ERRORS_MS: u64 = 10_000;
 
+/// Addresses whose calls of `POST /ws/test` are counted at a time; above it unknown ones wait for the next second.
+pub const HUB_TEST_CALLERS_MAX: usize = 10_000;
+
 /// Hub channels: each has a log, and is made of streams we hold while somebody wants it.
 pub const HUB_CHANNELS_MAX: usize = 256;
 
@@ -139,7 +142,7 @@ pub const LISTEN_KEYS_MAX: usize = 16_384;
 pub const LISTEN_KEYS_PER_IP_MAX: usize = 64;
 
 /// Requests about listen keys in a minute, of one account or one address. Clients need two an hour.
-pub const LISTEN_REQUESTS_PER_MINUTE_MAX: u32 = 60;
+pub const LISTEN_REQUESTS_PER_MINUTE_MAX: usize = 60;
 
 /// Accounts and addresses whose requests are counted at a time; above it unknown ones wait for the next minute.
 pub const LISTEN_CALLERS_MAX: usize = 65_536;

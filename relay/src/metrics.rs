@@ -171,6 +171,19 @@ impl Default for Stages {
     }
 }
 
+/// Histograms that a thread of its own fills and a scrape reads.
+#[derive(Default)]
+pub struct SharedStages(Mutex<Stages>);
+
+impl SharedStages {
+    /// Takes over what a thread has gathered, unless a scrape is reading; then it waits for the next time.
+    pub fn take_over(&self, stages: &mut Stages) {
+        if let Ok(mut shared) = self.0.try_lock() {
+            shared.take(stages);
+        }
+    }
+}
+
 impl Stages {
     /// Moves what `other` has here.
     fn take(&mut self, other: &mut Stages) {
@@ -191,31 +204,14 @@ impl Stages {
 pub struct ShardMetrics {
     pub counters: ShardCounters,
     pub closes: Closes,
-    stages: Mutex<Stages>,
-}
-
-impl ShardMetrics {
-    /// Hands the shard's own histograms over, unless a scrape is reading; then they wait for the next time.
-    pub fn hand_over(&self, stages: &mut Stages) {
-        if let Ok(mut shared) = self.stages.try_lock() {
-            shared.take(stages);
-        }
-    }
+    pub stages: SharedStages,
 }
 
 #[derive(Default)]
 pub struct UpstreamMetrics {
     pub name: String,
     pub counters: UpstreamCounters,
-    stages: Mutex<Stages>,
-}
-
-impl UpstreamMetrics {
-    pub fn hand_over(&self, stages: &mut Stages) {
-        if let Ok(mut shared) = self.stages.try_lock() {
-            shared.take(stages);
-        }
-    }
+    pub stages: SharedStages,
 }
 
 /// The sets of the whole process.
@@ -290,7 +286,7 @@ impl Metrics {
         let mut all = Stages::default();
         let shared = self.shards.iter().map(|shard| &shard.stages);
         for stages in shared.chain(self.upstreams.iter().map(|upstream| &upstream.stages)) {
-            let stages = stages.lock().expect("a panic ends the process");
+            let stages = stages.0.lock().expect("a panic ends the process");
             all.published.add(&stages.published).expect("the bounds are the same");
             all.first_write.add(&stages.first_write).expect("the bounds are the same");
             all.last_write.add(&stages.last_write).expect("the bounds are the same");

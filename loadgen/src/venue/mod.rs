@@ -12,10 +12,10 @@ use crate::clock::{self, now_ns};
 use crate::event::{self, Mark};
 use crate::frame;
 use crate::handshake;
-use crate::listen::listen;
+use crate::listen::{accept, listen};
 use crate::poll::{Interest, Poller, Ready};
 use crate::{Outcome, report};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 pub use args::Args;
 use counters::Counters;
 use rustix::fd::OwnedFd;
@@ -108,14 +108,7 @@ fn arm(timer: &OwnedFd, due_ns: u64) -> Result<()> {
 
 impl Venue<'_> {
     fn accept(&mut self, listener: &TcpListener) -> Result<()> {
-        loop {
-            let socket = match listener.accept() {
-                Ok((socket, _)) => socket,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error).context("accepting"),
-            };
-            socket.set_nonblocking(true)?;
-            socket.set_nodelay(true)?;
+        while let Some(socket) = accept(listener)? {
             let free = self.connections.iter().position(Option::is_none).unwrap_or_else(|| {
                 self.connections.push(None);
                 self.connections.len() - 1
@@ -125,6 +118,7 @@ impl Venue<'_> {
             self.connections[free] =
                 Some(Connection { socket, session, sent: 0, writable_wanted: false, ending: false });
         }
+        Ok(())
     }
 
     fn serve(&mut self, index: usize, buffer: &mut [u8]) {

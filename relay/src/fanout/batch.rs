@@ -265,7 +265,7 @@ impl Composed {
                 break;
             }
             let tail = &batch.raw.bytes[batch.raw.begin_of(index)..batch.raw.ends[index] as usize];
-            frame(head, tail, &mut self.bytes);
+            encode::text([head, tail], &mut self.bytes);
             self.ends.push(self.bytes.len() as u32);
         }
     }
@@ -284,13 +284,4 @@ impl Composed {
         let rest = Bytes::copy_from_slice(&self.bytes[taken..self.ends[whole] as usize]);
         Cut { moved: whole as u64 + 1, rest: Some(rest) }
     }
-}
-
-/// Appends the frame of a message in two parts.
-pub fn frame(head: &[u8], tail: &[u8], out: &mut Vec<u8>) {
-    let mut header = [0; encode::HEADER_BYTES_MAX];
-    let len = encode::header(encode::Opcode::Text, head.len() + tail.len(), &mut header);
-    out.extend_from_slice(&header[..len]);
-    out.extend_from_slice(head);
-    out.extend_from_slice(tail);
 }

@@ -7,7 +7,6 @@ use std::io::IoSlice;
 
 use bytes::Bytes;
 
-use super::batch;
 use super::channel::{Channel, Style};
 use super::core::{Fanout, Local, Outlet, Wrote};
 use super::kind::Kind;
@@ -369,7 +368,7 @@ impl Scratch {
             wrap::prefix(&channel.name, &mut self.text);
             wrap::frame(&self.text, payload, &mut self.bytes);
         } else {
-            batch::frame(head, payload, &mut self.bytes);
+            encode::text([head, payload], &mut self.bytes);
         }
         *position = seq + 1;
         self.help(held, seq + 1, false, head.is_empty().then_some(wish.combined));

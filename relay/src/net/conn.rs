@@ -14,6 +14,7 @@ use crate::fanout::core::{Outlet, Wrote};
 use crate::fanout::slab::Slot;
 use crate::metrics::Stages;
 use crate::wire::hub::errors::ErrorTimes;
+use crate::wire::rate::Rate;
 use crate::wire::ws::decode::Decoder;
 
 /// Where a connection is in its life.
@@ -80,30 +81,8 @@ pub struct Conn {
     pub pinged: Tick,
 }
 
-/// The times of a client's last messages: a strict rolling second, not a bucket with a burst.
-pub struct Rate {
-    times_ms: Box<[u64]>,
-    next: usize,
-}
-
-impl Rate {
-    pub fn new(messages_per_second: usize) -> Rate {
-        Rate { times_ms: vec![0; messages_per_second].into(), next: 0 }
-    }
-
-    /// Counts a message; false if it is one too many within a second. Time 0 stands for never.
-    pub fn allows(&mut self, now_ms: u64) -> bool {
-        let oldest = std::mem::replace(&mut self.times_ms[self.next], now_ms + 1);
-        self.next = (self.next + 1) % self.times_ms.len();
-        oldest == 0 || now_ms + 1 - oldest >= 1000
-    }
-
-    /// Whether nothing it counted matters any more.
-    pub fn is_idle(&self, now_ms: u64) -> bool {
-        let newest = self.times_ms[(self.next + self.times_ms.len() - 1) % self.times_ms.len()];
-        now_ms + 1 - newest.min(now_ms + 1) >= 1000
-    }
-}
+/// A client may send so many messages in any stretch of this length.
+pub const MESSAGES_WINDOW_MS: u64 = 1000;
 
 pub fn key(slot: Slot, generation: u32) -> u64 {
     u64::from(generation) << 32 | u64::from(slot)
@@ -203,23 +182,6 @@ impl Outlet for Edge<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Ten in any second are fine, the eleventh is not, wherever the second begins.
-    #[test]
-    fn the_second_rolls() {
-        let mut rate = Rate::new(10);
-        for at in 0..10 {
-            assert!(rate.allows(at * 90));
-        }
-        assert!(!rate.allows(999));
-        let mut rate = Rate::new(10);
-        for at in 0..10 {
-            assert!(rate.allows(at * 90));
-        }
-        assert!(rate.allows(1000));
-        assert!(!rate.allows(1089));
-        assert!(!rate.is_idle(2088) && rate.is_idle(2089));
-    }
 
     /// What an idle client costs in the slab; the whole promise is checked by a measurement.
     #[test]

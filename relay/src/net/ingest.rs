@@ -288,7 +288,7 @@ impl Ingest {
         self.flush();
         self.counters().stale.set(lost);
         self.shared.topics.budget().adjust();
-        self.shared.metrics.upstreams[self.upstream].hand_over(&mut self.stages);
+        self.shared.metrics.upstreams[self.upstream].stages.take_over(&mut self.stages);
     }
 
     /// Venues spell names as they were asked for; some answer in another case.

@@ -3,11 +3,12 @@
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
-use super::conn::{Rate, Speaks, Stage, slot_of};
+use super::conn::{MESSAGES_WINDOW_MS, Speaks, Stage, slot_of};
 use super::shard::Shard;
 use crate::fanout::slab::Slot;
 use crate::limits::READ_BUFFER_BYTES;
 use crate::wire::close::CloseReason;
+use crate::wire::rate::Limit;
 use crate::wire::ws::decode::{Decoder, Inbound};
 use crate::wire::ws::encode::{self, Opcode};
 use crate::wire::{deriv, hub};
@@ -189,7 +190,7 @@ impl Shard {
         if session.conn.ticket.is_exempt() {
             return true;
         }
-        let rate = session.conn.rate.get_or_insert_with(|| Box::new(Rate::new(limit as usize)));
-        rate.allows(now_ms)
+        let limit = Limit { most: limit as usize, window_ms: MESSAGES_WINDOW_MS };
+        session.conn.rate.get_or_insert_default().take(limit, now_ms).is_ok()
     }
 }

@@ -441,7 +441,7 @@ impl Shard {
     /// Puts what the shard counts where the metrics find it.
     pub(super) fn publish_counts(&mut self) {
         let metrics = &self.shared.metrics.shards[self.id];
-        metrics.hand_over(&mut self.stages);
+        metrics.stages.take_over(&mut self.stages);
         let (stats, counters) = (&self.fanout.stats, &metrics.counters);
         for (counter, value) in [
             (&counters.delivered, stats.delivered),

@@ -1,6 +1,5 @@
 //! What the threads of the process have in common. Nothing here is locked on the path of a frame.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
@@ -10,10 +9,11 @@ use tokio::sync::Notify;
 
 use super::admission::Admission;
 use super::clock::Clock;
-use super::conn::{Conn, Rate};
+use super::conn::Conn;
 use super::http::hold::Holds;
 use super::market::{Answered, Desk};
 use super::shard::Opening;
+use crate::access::rate::Callers;
 use crate::config::Config;
 use crate::fanout::core::Portable;
 use crate::fanout::topics::Topics;
@@ -38,7 +38,7 @@ pub struct Shared {
     /// Ids of Socket.IO sessions given so far.
     pub sids: AtomicU64,
     /// The last calls of `POST /ws/test`, by address.
-    pub test_calls: Mutex<HashMap<IpKey, Rate>>,
+    pub test_calls: Mutex<Callers<IpKey>>,
     /// Set once, when the relay is told to stop.
     pub draining: AtomicBool,
 }

@@ -1,7 +1,7 @@
 //! Deadlines, without a timer for each: every tick looks at an eighth of the connections.
 
 use super::clock::{TICKS_PER_SECOND, Tick, ticks};
-use super::conn::{Conn, Speaks, Stage};
+use super::conn::{Conn, MESSAGES_WINDOW_MS, Speaks, Stage};
 use super::shard::{Drain, Shard};
 use crate::config::Limits;
 use crate::fanout::slab::Slot;
@@ -43,6 +43,7 @@ impl Shard {
     fn look_after(&mut self, slot: Slot) {
         self.note_news(slot);
         self.tend_socketio(slot);
+        self.forget_rate(slot);
         let limits = &self.shared.config.limits;
         let Some(session) = self.fanout.session(slot) else { return };
         let conn = &session.conn;
@@ -105,6 +106,15 @@ impl Shard {
             if std::mem::replace(&mut client.progress, progress) != progress {
                 session.conn.heard = tick;
             }
+        }
+    }
+
+    /// An idle client costs nothing for having asked once.
+    fn forget_rate(&mut self, slot: Slot) {
+        let now_ms = self.shared.clock.now_ms();
+        let Some(session) = self.fanout.session_mut(slot) else { return };
+        if session.conn.rate.as_ref().is_some_and(|rate| rate.is_over(MESSAGES_WINDOW_MS, now_ms)) {
+            session.conn.rate = None;
         }
     }
 

@@ -122,6 +122,7 @@ impl Http {
     }
 
     /// Whether this is an upgrade that may be granted; the value of `Sec-WebSocket-Accept`, or the refusal.
+    #[allow(clippy::result_large_err)] // Once for each request, and the refusal is what is answered.
     fn check_upgrade(&self, request: &Request<Incoming>) -> Result<HeaderValue, Answer> {
         let version = match request.version() {
             Version::HTTP_10 => (1, 0),

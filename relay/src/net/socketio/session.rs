@@ -4,15 +4,17 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use sha2::{Digest, Sha256};
 
-use crate::access::account::{Dialect, Visitor};
+use crate::access::account::Visitor;
 use crate::access::key::Key;
 use crate::fanout::slab::Slot;
 use crate::limits::{CLIENT_MESSAGE_BYTES_MAX, SOCKETIO_PACKETS_PER_SECOND};
-use crate::net::conn::{Rate, Speaks, Stage, slot_of};
+use crate::net::conn::{MESSAGES_WINDOW_MS, Speaks, Stage, slot_of};
 use crate::net::shard::Shard;
 use crate::net::shared::Shared;
 use crate::net::socketio::Client;
 use crate::wire::close::CloseReason;
+use crate::wire::dialect::Dialect;
+use crate::wire::rate::Limit;
 use crate::wire::socketio::output::{End, Output, Outputs};
 use crate::wire::socketio::reply;
 use crate::wire::socketio::session::Timing;
@@ -99,7 +101,6 @@ impl Shard {
             None => self.socketio.seen.websocket += 1,
         }
         // An idle client keeps no record of its last hundred packets.
-        conn.rate.take_if(|rate| rate.is_idle(now_ms));
         if now_ms < client.session.due_ms() {
             return;
         }
@@ -208,6 +209,7 @@ impl Shard {
         if session.conn.ticket.is_exempt() {
             return true;
         }
-        session.conn.rate.get_or_insert_with(|| Box::new(Rate::new(SOCKETIO_PACKETS_PER_SECOND))).allows(now_ms)
+        let limit = Limit { most: SOCKETIO_PACKETS_PER_SECOND, window_ms: MESSAGES_WINDOW_MS };
+        session.conn.rate.get_or_insert_default().take(limit, now_ms).is_ok()
     }
 }

@@ -1,9 +1,7 @@
 //! What the relay itself tells clients of the stream dialect.
 
-use std::io::Write;
-
 use super::wrap;
-use crate::wire::json;
+use crate::wire::json::{self, append};
 use crate::wire::notice::Notice;
 
 /// Appends a notice. It names its stream itself, so that raw clients can tell; combined ones get it in the wrapper of
@@ -57,10 +55,6 @@ fn wrapped(stream: Option<&str>, out: &mut Vec<u8>, payload: impl FnOnce(&mut Ve
             out.extend_from_slice(wrap::SUFFIX);
         }
     }
-}
-
-fn append(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("memory takes what is written to it");
 }
 
 #[cfg(test)]
