@@ -7,7 +7,7 @@
 mod catalog;
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -106,6 +106,7 @@ impl App {
             shards: (0..config.shards).map(|_| Post::default()).collect(),
             desk: Desk::new(catalog, desk),
             secret: secret()?,
+            sids: AtomicU64::new(0),
             test_calls: Mutex::default(),
             draining: AtomicBool::new(false),
             config,

@@ -118,6 +118,13 @@ pub const CURRENCY_BYTES_MAX: usize = 32;
 
 /// Packets waiting for the next poll of a Socket.IO client; a single larger packet is taken into an empty outbox.
 pub const OUTBOX_BYTES_MAX: usize = 64 * 1024;
+
+/// Packets a Socket.IO client may send in any second.
+pub const SOCKETIO_PACKETS_PER_SECOND: usize = 100;
+
+/// Acknowledgements that one Socket.IO client may wait for at once.
+pub const SOCKETIO_QUESTIONS_MAX: usize = 32;
+
 /// Bytes of an API key or a token that stands for one. Ours have 67; those of others may be signed documents.
 pub const KEY_BYTES_MAX: usize = 4096;
 

@@ -91,6 +91,20 @@ counters! {
         blocked: "relay_clients_blocked_total", "", "counter", "Times a client stopped taking bytes.";
         turns: "relay_turns_total", "", "counter", "Rounds of handing out.";
         writes: "relay_writes_total", "", "counter", "Writes to client sockets; deliveries per write tell how much is batched.";
+        socketio_polling: "relay_socketio_sessions", "transport=\"polling\"", "gauge", "Socket.IO sessions, by transport.";
+        socketio_websocket: "relay_socketio_sessions", "transport=\"websocket\"", "gauge", "Socket.IO sessions, by transport.";
+        socketio_polls: "relay_socketio_requests_total", "kind=\"poll\"", "counter", "Requests to Socket.IO sessions that are polled.";
+        socketio_posts: "relay_socketio_requests_total", "kind=\"post\"", "counter", "Requests to Socket.IO sessions that are polled.";
+        socketio_upgrades: "relay_socketio_upgrades_total", "", "counter", "Socket.IO sessions that went from polling to WebSocket.";
+        socketio_unknown_events: "relay_socketio_unknown_events_total", "", "counter", "Events from Socket.IO clients that are none of the documented ones.";
+        socketio_unknown_transport: "relay_socketio_refused_total", "reason=\"unknown_transport\"", "counter", "Socket.IO requests refused, by reason.";
+        socketio_unknown_sid: "relay_socketio_refused_total", "reason=\"unknown_sid\"", "counter", "Socket.IO requests refused, by reason.";
+        socketio_bad_method: "relay_socketio_refused_total", "reason=\"bad_handshake_method\"", "counter", "Socket.IO requests refused, by reason.";
+        socketio_bad_request: "relay_socketio_refused_total", "reason=\"bad_request\"", "counter", "Socket.IO requests refused, by reason.";
+        socketio_forbidden: "relay_socketio_refused_total", "reason=\"origin\"", "counter", "Socket.IO requests refused, by reason.";
+        socketio_unsupported: "relay_socketio_refused_total", "reason=\"unsupported_protocol\"", "counter", "Socket.IO requests refused, by reason.";
+        socketio_too_large: "relay_socketio_refused_total", "reason=\"too_large\"", "counter", "Socket.IO requests refused, by reason.";
+        socketio_unauthorized: "relay_socketio_refused_total", "reason=\"unauthorized\"", "counter", "Socket.IO requests refused, by reason.";
         connections: "relay_connections", "", "gauge", "Open connections, handshakes included.";
         channels: "relay_channels", "", "gauge", "Channels with subscribers, added up over the shards.";
     }

@@ -16,9 +16,10 @@ pub(super) enum SectionName {
     Hub,
     HubChannel,
     Deriv,
+    SocketIo,
 }
 
-pub(super) const SECTIONS: [SectionName; 9] = [
+pub(super) const SECTIONS: [SectionName; 10] = [
     SectionName::Top,
     SectionName::Limits,
     SectionName::Edge,
@@ -28,6 +29,7 @@ pub(super) const SECTIONS: [SectionName; 9] = [
     SectionName::Hub,
     SectionName::HubChannel,
     SectionName::Deriv,
+    SectionName::SocketIo,
 ];
 
 pub(super) struct Setting {
@@ -65,6 +67,7 @@ impl SectionName {
             SectionName::Hub => "hub",
             SectionName::HubChannel => "hub.channel",
             SectionName::Deriv => "deriv",
+            SectionName::SocketIo => "socketio",
         }
     }
 
@@ -79,6 +82,7 @@ impl SectionName {
             SectionName::Hub => "in [hub]",
             SectionName::HubChannel => "in [[hub.channel]]",
             SectionName::Deriv => "in [deriv]",
+            SectionName::SocketIo => "in [socketio]",
         }
     }
 
@@ -93,6 +97,7 @@ impl SectionName {
             SectionName::Hub => HUB,
             SectionName::HubChannel => HUB_CHANNEL,
             SectionName::Deriv => DERIV,
+            SectionName::SocketIo => SOCKETIO,
         }
     }
 }
@@ -251,6 +256,14 @@ const EDGE: &[Setting] = &[
 #[rustfmt::skip]
 const DERIV: &[Setting] = &[
     key("app_ids", "[]", "Whose calls are answered, by the app_id in the URL; empty is any"),
+];
+
+#[rustfmt::skip]
+const SOCKETIO: &[Setting] = &[
+    key("path", r#""/currency/""#, "Where it is served, with and without the slash at the end"),
+    key("require_key", "true", "Clients must bring an api-key in CONNECT; without accounts any text will do"),
+    key("ping_interval", r#""25s""#, "How often clients are pinged; they are told"),
+    key("ping_timeout", r#""20s""#, "A client whose pong takes longer is closed; they are told"),
 ];
 
 #[rustfmt::skip]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use foldhash::fast::RandomState;
 
-use crate::wire::http::ip::IpKey;
+use crate::wire::http::ip::{IpKey, is_loopback};
 
 /// Counts of the whole process.
 pub struct Admission {
@@ -62,6 +62,17 @@ impl Ticket {
         debug_assert!(!self.counted, "the address is known before it is counted");
         self.ip = ip;
         self.loopback = loopback;
+    }
+
+    /// One more place for the same client, or for the one at this address, which stays longer than the connection it
+    /// came on. The second value is as for [`Admission::enter`].
+    pub fn another(&self, told: Option<std::net::IpAddr>) -> (Ticket, bool) {
+        let (ip, loopback) = told.map_or((self.ip, self.loopback), |ip| (IpKey::from(ip), is_loopback(ip)));
+        self.admission.enter(ip, loopback)
+    }
+
+    pub fn is_loopback(&self) -> bool {
+        self.loopback
     }
 
     /// Load tests come from the machine itself and are not to be limited by default.

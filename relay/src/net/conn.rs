@@ -9,6 +9,7 @@ use rustix::net::{SendAncillaryBuffer, SendFlags};
 
 use super::admission::Ticket;
 use super::clock::{Clock, Tick};
+use super::socketio;
 use crate::fanout::core::{Outlet, Wrote};
 use crate::fanout::slab::Slot;
 use crate::metrics::Stages;
@@ -39,6 +40,9 @@ pub enum Speaks {
     /// With the times of its last errors.
     Hub(Option<Box<ErrorTimes>>),
     Deriv(Box<super::deriv::Client>),
+    SocketIo(Box<socketio::Client>),
+    /// A second socket of a session that is polled.
+    SocketIoProbe(Box<socketio::Probe>),
 }
 
 impl Speaks {
@@ -93,6 +97,12 @@ impl Rate {
         self.next = (self.next + 1) % self.times_ms.len();
         oldest == 0 || now_ms + 1 - oldest >= 1000
     }
+
+    /// Whether nothing it counted matters any more.
+    pub fn is_idle(&self, now_ms: u64) -> bool {
+        let newest = self.times_ms[(self.next + self.times_ms.len() - 1) % self.times_ms.len()];
+        now_ms + 1 - newest.min(now_ms + 1) >= 1000
+    }
 }
 
 pub fn key(slot: Slot, generation: u32) -> u64 {
@@ -106,8 +116,13 @@ pub fn slot_of(key: u64) -> (Slot, u32) {
 impl Conn {
     /// One that has just been accepted or upgraded.
     pub fn new(fd: OwnedFd, ticket: Ticket, speaks: Speaks, message_bytes_max: usize, now: Tick) -> Conn {
+        Conn { fd: Some(fd), ..Conn::without_socket(ticket, speaks, message_bytes_max, now) }
+    }
+
+    /// One that may get a socket later.
+    pub fn without_socket(ticket: Ticket, speaks: Speaks, message_bytes_max: usize, now: Tick) -> Conn {
         Conn {
-            fd: Some(fd),
+            fd: None,
             armed: false,
             stage: Stage::Open,
             paused: false,
@@ -135,13 +150,15 @@ pub struct Edge<'a> {
     pub epoll: &'a OwnedFd,
     pub clock: Clock,
     pub stages: &'a mut Stages,
+    /// Sessions whose waiting poll has got something.
+    pub due: &'a mut Vec<u64>,
 }
 
 impl Outlet for Edge<'_> {
     type Conn = Conn;
 
     fn write(&mut self, _slot: Slot, conn: &mut Conn, parts: &[IoSlice<'_>]) -> Wrote {
-        let Some(fd) = &conn.fd else { return Wrote::Gone };
+        let Some(fd) = &conn.fd else { return conn.keep(parts, self.due) };
         // A write never waits and never raises a signal.
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         let total: usize = parts.iter().map(|part| part.len()).sum();
@@ -201,6 +218,7 @@ mod tests {
         }
         assert!(rate.allows(1000));
         assert!(!rate.allows(1089));
+        assert!(!rate.is_idle(2088) && rate.is_idle(2089));
     }
 
     /// What an idle client costs in the slab; the whole promise is checked by a measurement.

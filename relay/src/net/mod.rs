@@ -21,6 +21,7 @@ pub mod read;
 pub mod shard;
 pub mod shared;
 pub mod sim;
+pub mod socketio;
 pub mod stream;
 pub mod sweep;
 pub mod upstream;

@@ -76,7 +76,7 @@ impl Shard {
     }
 
     /// Bytes of a client, as they came.
-    pub(super) fn take_bytes(&mut self, slot: Slot, bytes: &mut [u8]) {
+    pub(super) fn take_bytes(&mut self, mut slot: Slot, bytes: &mut [u8]) {
         let Some(session) = self.fanout.session_mut(slot) else { return };
         if session.conn.stage != Stage::Open {
             // After our CLOSE or the client's, whatever comes is thrown away.
@@ -96,6 +96,8 @@ impl Shard {
                     break;
                 }
             }
+            // A probe that became the transport goes on as the session whose socket it was.
+            slot = self.socketio.moved.take().unwrap_or(slot);
             if self.fanout.session(slot).is_none_or(|session| session.conn.stage != Stage::Open) {
                 break;
             }
@@ -147,6 +149,8 @@ impl Shard {
             Speaks::Undecided => self.take_first(slot, text),
             Speaks::Hub(_) => self.take_hub(slot, text),
             Speaks::Deriv(_) => self.take_deriv(slot, text),
+            Speaks::SocketIo(_) => self.take_socketio(slot, text),
+            Speaks::SocketIoProbe(_) => self.take_probe(slot, text),
             Speaks::Echo => self.echo(slot, Opcode::Text, text.as_bytes()),
         }
     }
@@ -157,6 +161,8 @@ impl Shard {
             Speaks::Stream | Speaks::Undecided => self.refuse_binary(slot),
             Speaks::Hub(_) => self.refuse_hub(slot, &hub::reply::Reject::binary()),
             Speaks::Deriv(_) => self.refuse_deriv(slot, None, "error", &deriv::reject::Reject::bad_request()),
+            Speaks::SocketIo(_) => self.take_socketio_binary(slot),
+            Speaks::SocketIoProbe(_) => self.take_probe_binary(slot),
             Speaks::Echo => self.echo(slot, Opcode::Binary, bytes),
         }
     }

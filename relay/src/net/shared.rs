@@ -1,7 +1,7 @@
 //! What the threads of the process have in common. Nothing here is locked on the path of a frame.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -32,6 +32,8 @@ pub struct Shared {
     pub desk: Desk,
     /// Chance, so that nobody can tell what others are given.
     pub secret: u128,
+    /// Ids of Socket.IO sessions given so far.
+    pub sids: AtomicU64,
     /// The last calls of `POST /ws/test`, by address.
     pub test_calls: Mutex<HashMap<IpKey, Rate>>,
     /// Set once, when the relay is told to stop.
@@ -61,6 +63,8 @@ pub enum Mail {
     Open(Box<Opening>),
     /// What the market says to a question a client asked.
     Answer(Box<Answered>),
+    /// What an HTTP request wants of a Socket.IO session.
+    SocketIo(Box<super::socketio::Letter>),
     /// A frame for everybody who speaks hub.
     TellHub(Bytes),
     /// Stop: tell the clients, drain, end.

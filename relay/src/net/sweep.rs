@@ -25,14 +25,24 @@ impl Shard {
         }
         self.swept = self.swept.wrapping_add(1);
         if part == TICKS_PER_SECOND - 1 {
+            self.publish_seen();
             self.publish_counts();
             self.balance();
         }
         self.go_on_draining();
     }
 
+    /// What the sweep has seen once it came round.
+    fn publish_seen(&mut self) {
+        let seen = std::mem::take(&mut self.socketio.seen);
+        let counters = &self.shared.metrics.shards[self.id].counters;
+        counters.socketio_polling.set(seen.polling);
+        counters.socketio_websocket.set(seen.websocket);
+    }
+
     fn look_after(&mut self, slot: Slot) {
         self.note_news(slot);
+        self.tend_socketio(slot);
         let limits = &self.shared.config.limits;
         let Some(session) = self.fanout.session(slot) else { return };
         let conn = &session.conn;
@@ -60,7 +70,9 @@ impl Shard {
                 let ping = due.is_some_and(|due| self.tick.saturating_sub(conn.pinged) >= due);
                 let now_ms = self.shared.clock.now_ms();
                 let patience_ms = limits.write_timeout.as_millis() as u64;
-                let stalled = blocked.is_some_and(|since| now_ms.saturating_sub(since) > patience_ms);
+                // Who polls takes what there is at once; that it polls is seen to by its own pings.
+                let stalled =
+                    conn.fd.is_some() && blocked.is_some_and(|since| now_ms.saturating_sub(since) > patience_ms);
                 let over = limits.lifetime.is_some_and(|lifetime| age > ticks(lifetime));
                 if stalled {
                     self.close(slot, CloseReason::Stalled);
@@ -221,6 +233,8 @@ fn manners(speaks: &Speaks, limits: &Limits) -> Manners {
             let (interval, patience) = (ticks(HUB_PING_INTERVAL), ticks(HUB_SILENCE));
             Manners { interval: Some(interval), patience, reason }
         }
+        // Sessions have deadlines of their own.
+        Speaks::SocketIo(_) | Speaks::SocketIoProbe(_) => Manners { interval: None, patience: Tick::MAX, reason },
         Speaks::Deriv(_) => {
             let patience = ticks(Duration::from_millis(DERIV_IDLE_MS));
             Manners { interval: None, patience, reason: CloseReason::Idle }

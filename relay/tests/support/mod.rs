@@ -6,6 +6,7 @@
 #![allow(dead_code)] // Each test program uses its own part of it.
 
 pub mod client;
+pub mod engine;
 pub mod fixture;
 pub mod frame;
 pub mod http;

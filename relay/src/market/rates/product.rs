@@ -130,10 +130,16 @@ impl Rates {
         !is_known || row.rate.is_some()
     }
 
+    /// The first that subscribers of the table get is all of it, so it waits for every price a little.
+    fn is_warming_up(&self) -> bool {
+        self.silent_count > 0 && self.warm_up_end_ms.is_some()
+    }
+
     /// Says a row to whom it is owed.
     fn say(&mut self, index: usize, out: &mut Out<'_>) {
         let row = &self.rows[index];
-        let (in_table, alone) = (self.is_all_wanted && row.owed_in_table, row.is_wanted && row.owed_alone);
+        let in_table = self.is_all_wanted && row.owed_in_table && !self.is_warming_up();
+        let alone = row.is_wanted && row.owed_alone;
         if !in_table && !alone {
             return;
         }
@@ -237,6 +243,7 @@ impl Product for Rates {
             self.skipped_count += 1;
             return;
         };
+        let was_warming_up = self.is_warming_up();
         if self.prices[leg].is_none() {
             self.silent_count -= 1;
         }
@@ -245,6 +252,11 @@ impl Product for Rates {
             let index = self.rows_of[leg][at] as usize;
             self.skipped_count += u64::from(!self.refresh(index));
             self.say(index, out);
+        }
+        if was_warming_up && !self.is_warming_up() {
+            for index in 0..self.rows.len() {
+                self.say(index, out);
+            }
         }
     }
 

@@ -41,8 +41,15 @@ impl World {
         World { product: Rates::new(table(tether), class, &base).unwrap(), now_ms: START_MS, said: Vec::new() }
     }
 
-    fn want(&mut self, name: &str) {
+    /// Somebody wants it, as of now.
+    fn begin(&mut self, name: &str) {
         self.product.want(&Topic::parse(name).unwrap(), self.now_ms);
+    }
+
+    /// Somebody wanted it so long ago that nobody is waited for any more.
+    fn want(&mut self, name: &str) {
+        self.product.want(&Topic::parse(name).unwrap(), self.now_ms - RATES_WARM_UP_MS);
+        self.poll();
     }
 
     fn unwant(&mut self, name: &str) {
@@ -193,6 +200,22 @@ fn only_changes_are_said() {
     world.check(&[("crypto EUR", btc), ("crypto EUR BTC", &alone), ("crypto EUR", eth)]);
 }
 
+/// The first that is said of a table is all of it, once the last price is there; a row alone does not wait.
+#[test]
+fn a_table_begins_whole() {
+    let mut world = World::new("fiat USD");
+    world.begin("fiat USD");
+    world.begin("fiat USD JPY");
+    world.poll();
+    for source in ["frxusdjpy@tick", "frxeurusd@tick", "frxgbpusd@tick"] {
+        world.price(source, "1.5");
+    }
+    let said = |world: &mut World| world.said.drain(..).map(|(topic, ..)| topic).collect::<Vec<_>>();
+    assert_eq!(said(&mut world), ["fiat USD JPY"]);
+    world.price("frxusdchf@tick", "1.5");
+    assert_eq!(said(&mut world), ["fiat USD"; 4]);
+}
+
 /// Who comes later gets the present with the next poll, which is due at once; others get nothing again.
 #[test]
 fn newcomers_are_greeted() {
@@ -202,9 +225,15 @@ fn newcomers_are_greeted() {
     world.said.clear();
     world.poll();
     assert_eq!(world.product.due_ms(), u64::MAX);
-    world.want("fiat EUR");
+    world.begin("fiat EUR");
     assert_eq!(world.product.due_ms(), world.now_ms);
     world.poll();
+    world.check(&[]);
+    // The table waits for those who have said nothing yet, but not for ever.
+    assert_eq!(world.product.due_ms(), world.now_ms + RATES_WARM_UP_MS);
+    world.now_ms += RATES_WARM_UP_MS;
+    world.poll();
+    world.now_ms = START_MS;
     let row = r#"{"base":"EUR","currency":"USD","price":"1.1"}"#;
     world.check(&[("fiat EUR", row)]);
     // Told again, as after a short absence.
@@ -256,7 +285,7 @@ fn old_prices_are_forgotten() {
 #[test]
 fn questions_wait_for_the_silent() {
     let mut world = World::new("crypto USD");
-    world.want("crypto USD");
+    world.begin("crypto USD");
     world.poll();
     assert_eq!(world.ask("crypto USD"), None);
     world.price("btcusdt@trade", "1");
@@ -272,7 +301,7 @@ fn questions_wait_for_the_silent() {
     assert_eq!(json(world.ask("crypto USD")), format!("[{row}]"), "the wait is over for those who come later");
 
     let mut world = World::new("crypto USD");
-    world.want("crypto USD");
+    world.begin("crypto USD");
     world.poll();
     for source in ["btcusdt@trade", "ethusdt@trade", "dotusd@trade"] {
         assert_eq!(world.ask("crypto USD"), None);

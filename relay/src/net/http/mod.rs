@@ -6,6 +6,7 @@
 mod answer;
 mod hub;
 mod place;
+mod socketio;
 mod upgrade;
 
 use std::cell::{Cell, RefCell};
@@ -33,6 +34,8 @@ use crate::wire::deriv::url as deriv;
 use crate::wire::http::forwarded;
 use crate::wire::http::ip::IpKey;
 use crate::wire::http::target::Target;
+use crate::wire::socketio::cors::Origins;
+use crate::wire::socketio::url as currency;
 
 /// What the HTTP tasks of one shard share.
 pub struct Http {
@@ -42,6 +45,8 @@ pub struct Http {
     places: RefCell<HashMap<IpKey, usize>>,
     /// Answers that stay open.
     longs: Cell<usize>,
+    /// Pages that may read what the Socket.IO dialect answers.
+    origins: Origins,
 }
 
 /// A request that is whole and waits to be read.
@@ -66,7 +71,8 @@ pub(super) struct Visit {
 
 impl Http {
     pub fn new(shared: Arc<Shared>, shard: usize) -> Rc<Http> {
-        Rc::new(Http { shared, shard, places: RefCell::default(), longs: Cell::new(0) })
+        let origins = socketio::origins(&shared);
+        Rc::new(Http { shared, shard, places: RefCell::default(), longs: Cell::new(0), origins })
     }
 
     pub(super) fn counters(&self) -> &ShardCounters {
@@ -101,11 +107,18 @@ pub async fn serve(http: Rc<Http>, stream: TcpStream, waiting: Waiting) {
 impl Http {
     async fn answer(self: &Rc<Http>, request: Request<Incoming>, visit: &Rc<Visit>) -> Answer {
         self.counters().http_requests.one();
+        let target = request.uri().to_string();
+        let target = Target::parse(&target);
+        // Browsers are to read its refusals as well.
+        if let Ok(target) = &target
+            && currency::is_path(&target.path(), &self.shared.config.socketio.path)
+        {
+            return self.socketio(request, target, visit).await;
+        }
         if visit.refused || self.shared.is_draining() {
             return self.unavailable();
         }
-        let target = request.uri().to_string();
-        let Ok(target) = Target::parse(&target) else {
+        let Ok(target) = target else {
             return self.refuse(StatusCode::BAD_REQUEST, "The request target is not valid.\n");
         };
         match &*target.path() {
