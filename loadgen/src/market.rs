@@ -75,7 +75,7 @@ pub fn write_trade(out: &mut Vec<u8>, pair: u32, seq: u64, wall_ms: u64) {
     write!(
         out,
         r#"{{"e":"trade","E":{wall_ms},"s":"{base}USDT","t":{seq},"p":"{price}","q":"0.01000000","T":{wall_ms},"m":{}}}"#,
-        seq % 2 == 0
+        seq.is_multiple_of(2)
     )
     .expect("a Vec takes every write");
 }

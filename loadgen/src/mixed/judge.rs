@@ -127,10 +127,11 @@ impl Judge {
         match self.ledger.note(pair, seq, time_ms) {
             Ok(false) => {}
             Ok(true) => {
-                // The wall clock's time of when it was due, by the distance of both clocks now.
+                // The wall clock's time of when it was due, by the distance of both clocks now. The venue's own time is
+                // rounded down, so this is the most it can have been late.
                 let due_wall_ns = (now.wall_ns + due_ns).saturating_sub(now.ns);
                 if in_window {
-                    self.late.saturating_record((time_ms * MILLISECOND_NS).saturating_sub(due_wall_ns));
+                    self.late.saturating_record(((time_ms + 1) * MILLISECOND_NS).saturating_sub(due_wall_ns));
                 }
             }
             Err(other) => self.violations.note(Kind::Changed, || {

@@ -14,7 +14,7 @@ pub fn iso_ms(text: &str) -> Option<u64> {
     {
         return None;
     }
-    let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let is_leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     const BEFORE: [u64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
     let days = (1970..year).map(|year| 365 + u64::from(is_leap(year))).sum::<u64>()
         + BEFORE[month as usize - 1]
