@@ -167,3 +167,9 @@ pub const DERIV_QUESTIONS_MAX: usize = 32;
 /// How often the relay pings a hub client, and after which silence it is gone.
 pub const HUB_PING_INTERVAL: Duration = Duration::from_secs(30);
 pub const HUB_SILENCE: Duration = Duration::from_secs(60);
+
+/// Body of a venue's answer to one of our own requests.
+pub const UPSTREAM_ANSWER_BYTES_MAX: usize = 16 * 1024;
+
+/// A token's file.
+pub const TOKEN_FILE_BYTES_MAX: u64 = 16 * 1024;

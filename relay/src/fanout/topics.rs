@@ -55,6 +55,8 @@ pub enum Refused {
     TooManyUnproven,
     #[error("Too many streams: the relay's limit is reached, try again later")]
     TooManyTopics,
+    #[error("This API key is not allowed to subscribe to it")]
+    NotAllowed,
 }
 
 impl Refused {
@@ -64,6 +66,7 @@ impl Refused {
             Refused::UpstreamFull => "upstream_full",
             Refused::TooManyUnproven => "too_many_unproven",
             Refused::TooManyTopics => "too_many_topics",
+            Refused::NotAllowed => "not_allowed",
         }
     }
 }

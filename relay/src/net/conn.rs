@@ -1,5 +1,6 @@
 //! One client's connection: plain data, and how its socket is written.
 
+use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::os::fd::OwnedFd;
 
@@ -9,6 +10,7 @@ use rustix::net::{SendAncillaryBuffer, SendFlags};
 
 use super::admission::Ticket;
 use super::clock::{Clock, Tick};
+use crate::access::account::Dialect;
 use crate::fanout::core::{Outlet, Wrote};
 use crate::fanout::slab::Slot;
 use crate::metrics::Stages;
@@ -35,6 +37,8 @@ pub enum Speaks {
     Stream,
     /// `/ws` until its first message says what it is; it counts as stream.
     Undecided,
+    /// Stream, with the user data streams it reads.
+    User(Box<Vec<super::users::Opened>>),
     Echo,
     /// With the times of its last errors.
     Hub(Option<Box<ErrorTimes>>),
@@ -43,7 +47,18 @@ pub enum Speaks {
 
 impl Speaks {
     pub fn is_stream(&self) -> bool {
-        matches!(self, Speaks::Stream | Speaks::Undecided)
+        matches!(self, Speaks::Stream | Speaks::Undecided | Speaks::User(_))
+    }
+}
+
+impl Speaks {
+    /// Whose words a refusal of such a connection has.
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Speaks::Stream | Speaks::Undecided | Speaks::User(_) | Speaks::Echo => Dialect::Stream,
+            Speaks::Hub(_) => Dialect::Hub,
+            Speaks::Deriv(_) => Dialect::Deriv,
+        }
     }
 }
 
@@ -76,22 +91,28 @@ pub struct Conn {
     pub pinged: Tick,
 }
 
-/// The times of a client's last messages: a strict rolling second, not a bucket with a burst.
+/// The times of a client's last messages: a strict rolling second, not a bucket with a burst. It takes memory for the
+/// messages of a second that came, not for all that may.
 pub struct Rate {
-    times_ms: Box<[u64]>,
-    next: usize,
+    times_ms: VecDeque<u64>,
+    messages_per_second: usize,
 }
 
 impl Rate {
     pub fn new(messages_per_second: usize) -> Rate {
-        Rate { times_ms: vec![0; messages_per_second].into(), next: 0 }
+        Rate { times_ms: VecDeque::new(), messages_per_second }
     }
 
-    /// Counts a message; false if it is one too many within a second. Time 0 stands for never.
+    /// Counts a message; false if it is one too many within a second.
     pub fn allows(&mut self, now_ms: u64) -> bool {
-        let oldest = std::mem::replace(&mut self.times_ms[self.next], now_ms + 1);
-        self.next = (self.next + 1) % self.times_ms.len();
-        oldest == 0 || now_ms + 1 - oldest >= 1000
+        while self.times_ms.front().is_some_and(|time_ms| now_ms.saturating_sub(*time_ms) >= 1000) {
+            self.times_ms.pop_front();
+        }
+        let allows = self.times_ms.len() < self.messages_per_second;
+        if allows {
+            self.times_ms.push_back(now_ms);
+        }
+        allows
     }
 }
 

@@ -5,6 +5,7 @@ use super::market::Answered;
 use super::shard::Shard;
 use crate::fanout::slab::Slot;
 use crate::fanout::subscribe::From;
+use crate::fanout::topics::Refused;
 use crate::limits::DERIV_QUESTIONS_MAX;
 use crate::market::deriv::{history, symbols};
 use crate::market::product::{Answer, Question};
@@ -164,6 +165,10 @@ impl Shard {
         if !self.shared.desk.catalog.knows(&topic) {
             return self.refuse_deriv(slot, Some(echo), METHOD, &Reject::invalid_symbol(symbol));
         }
+        if !self.allows_topic(slot, &topic.to_string()) {
+            self.count_refused(Refused::NotAllowed);
+            return self.refuse_deriv(slot, Some(echo), METHOD, &Reject::permission_denied(symbol));
+        }
         let id = subscription_id(self.shared.secret, &echo.text, symbol);
         let Some(client) = self.deriv(slot) else { return };
         if client.holds(&topic) {
@@ -188,6 +193,10 @@ impl Shard {
         let topic = topic_of(&call);
         if !self.shared.desk.catalog.knows(&topic) {
             return self.refuse_deriv(slot, Some(&echo), METHOD, &Reject::invalid_symbol(&call.symbol));
+        }
+        if !self.allows_topic(slot, &topic.to_string()) {
+            self.count_refused(Refused::NotAllowed);
+            return self.refuse_deriv(slot, Some(&echo), METHOD, &Reject::permission_denied(&call.symbol));
         }
         let Some(client) = self.deriv(slot) else { return };
         if call.subscribe {

@@ -13,6 +13,8 @@ use super::clock::Clock;
 use super::conn::{Conn, Rate};
 use super::market::{Answered, Desk};
 use super::shard::Opening;
+use super::users::Users;
+use crate::access::user::listen::Ended;
 use crate::config::Config;
 use crate::fanout::core::Portable;
 use crate::fanout::topics::Topics;
@@ -30,6 +32,7 @@ pub struct Shared {
     pub bells: Vec<Bell>,
     pub shards: Vec<Post>,
     pub desk: Desk,
+    pub users: Users,
     /// Chance, so that nobody can tell what others are given.
     pub secret: u128,
     /// The last calls of `POST /ws/test`, by address.
@@ -61,6 +64,8 @@ pub enum Mail {
     Open(Box<Opening>),
     /// What the market says to a question a client asked.
     Answer(Box<Answered>),
+    /// A listen key is over.
+    EndUser(Box<Ended>),
     /// A frame for everybody who speaks hub.
     TellHub(Bytes),
     /// Stop: tell the clients, drain, end.

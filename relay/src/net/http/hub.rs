@@ -9,6 +9,7 @@ use hyper::{Request, StatusCode};
 
 use super::answer::{Answer, json};
 use super::{Http, Visit};
+use crate::access::account::Dialect;
 use crate::net::conn::Rate;
 use crate::net::shared::Mail;
 use crate::wire::http::ip::IpKey;
@@ -20,7 +21,10 @@ const ADDRESSES_MAX: usize = 10_000;
 
 impl Http {
     pub(super) async fn test_call(self: &Rc<Http>, request: Request<Incoming>, visit: &Visit) -> Answer {
-        let ip = IpKey::from(self.client_address(&request, visit));
+        if let Err(refusal) = self.admit(&request, visit, &[Dialect::Hub]) {
+            return refusal;
+        }
+        let (ip, _) = self.client(&request, visit);
         let now_ms = self.shared.clock.calendar_ms();
         let read = match self.may_test(ip) {
             true => message(request).await,
