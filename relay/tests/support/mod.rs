@@ -11,6 +11,7 @@ pub mod frame;
 pub mod http;
 pub mod metrics;
 pub mod relay;
+pub mod user_venue;
 pub mod venue;
 
 use std::time::{Duration, Instant};
