@@ -80,7 +80,8 @@ impl UserVenue {
     #[track_caller]
     pub fn until_connected(&self, token: &str, times: usize) {
         let few = |state: &mut State| state.connected.get(token).copied().unwrap_or(0) < times;
-        let (_state, wait) = self.state.1.wait_timeout_while(self.lock(), PATIENCE, few).expect("nobody panics with it");
+        let (_state, wait) =
+            self.state.1.wait_timeout_while(self.lock(), PATIENCE, few).expect("nobody panics with it");
         assert!(!wait.timed_out(), "{token} is not connected {times} times");
     }
 

@@ -54,15 +54,18 @@ impl Shard {
         if self.fanout.holds(slot, &name) {
             return Ok(());
         }
-        let channel = match self.fanout.find(&name) {
-            Some(channel) => channel.clone(),
+        let (channel, from) = match self.fanout.find(&name) {
+            Some(channel) => (channel.clone(), From::Kind),
             None => {
                 let wanted =
                     Wanted { name: &name, kind: Kind::Event, dialect: Spoken::Stream, dead: false, client: None };
-                self.shared.topics.subscribe(wanted, self.id).inspect_err(|why| self.count_refused(*why))?
+                let subscribed = self.shared.topics.subscribe_from(wanted, self.id);
+                let (channel, at) = subscribed.inspect_err(|why| self.count_refused(*why))?;
+                // The source may be quicker than we are: what it has said by now is ours as well.
+                (channel, From::At(at))
             }
         };
-        self.fanout.subscribe_with(slot, &channel, From::Kind, opened.key.as_bytes());
+        self.fanout.subscribe_with(slot, &channel, from, opened.key.as_bytes());
         Ok(())
     }
 
