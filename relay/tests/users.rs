@@ -155,7 +155,7 @@ fn listen_keys_in_commands() {
 /// closes without a word, and only its own connections.
 #[test]
 fn keys_end() {
-    let relay = Relay::configured("[access]\nlisten_key_lifetime = \"2s\"", &[]);
+    let relay = Relay::configured("[access]\nlisten_key_lifetime = \"3s\"", &[]);
     let key = listen_key(&relay, "one");
     let mut raw = relay.client(&format!("/ws/{key}"));
     let mut combined = relay.client(&format!("/stream?streams={key}"));
@@ -281,6 +281,34 @@ fn nobody_hears_of_others() {
         }
     }
     assert_eq!(relay.count("relay_listen_keys"), 2.0);
+}
+
+/// Proves that what Binance's venues say is forwarded as recorded, byte for byte, and that under its profile a key that
+/// runs out is told and followed by silence.
+#[test]
+fn binance_streams_as_recorded() {
+    let venue = UserVenue::start();
+    let (config, _files) = accounts_at(&venue, &["alice"]);
+    let lifetime = "profile = \"binance\"\n[access]\nlisten_key_lifetime = \"5s\"";
+    let relay = Relay::configured(&format!("{lifetime}\n{config}"), &[]);
+    let key = listen_key(&relay, "alice");
+    let mut client = relay.client(&format!("/ws/{key}"));
+    venue.until_connected("alice", 1);
+    let mut count = 0;
+    for name in ["spot", "usdm"] {
+        let lines = fixture::read(&format!("binance/user_data_{name}.jsonl"));
+        for text in lines.iter().filter_map(|line| line.text()).filter(|text| !text.contains("listenKeyExpired")) {
+            venue.send("alice", text);
+            assert_eq!(client.text(), text);
+            count += 1;
+        }
+    }
+    assert!(count >= 5, "{count}");
+    let expired = client.json();
+    assert_eq!((&expired["e"], &expired["listenKey"]), (&"listenKeyExpired".into(), &key.as_str().into()));
+    assert_eq!(client.list(), Vec::<String>::new());
+    until("nobody listens", || relay.count_where("relay_upstream_streams", "upstream=\"users\"") == 0.0);
+    assert_eq!(client.list(), Vec::<String>::new(), "it is still connected");
 }
 
 fn send_to(venue: &UserVenue, owner: &str, round: usize) {

@@ -219,7 +219,17 @@ impl Shard {
 
     fn ask_spots(&mut self, slot: Slot, echo: Echo) {
         let catalog = self.shared.desk.catalog.clone();
-        let names: Vec<Box<str>> = catalog.symbols().iter().map(|symbol| symbol.name.clone()).collect();
+        let names = catalog.symbols().iter().map(|symbol| symbol.name.clone());
+        // A spot is a price: those that the account may not have are not told.
+        let allowed = |symbol: &Box<str>| {
+            self.allows_topic(slot, &Topic::Ticks { symbol: symbol.clone(), history: false }.to_string())
+        };
+        let names: Vec<Box<str>> = names.filter(allowed).collect();
+        if names.is_empty() {
+            let mut out = Vec::new();
+            reply::active_symbols(&echo, &self.full_symbols(&[]), &mut out);
+            return self.say(slot, &out);
+        }
         let spots = names.iter().map(|name| (name.clone(), None)).collect();
         let Some(token) = self.pend(slot, &echo, "active_symbols", Waiting::Spots { spots, left: names.len() }) else {
             return;

@@ -3,6 +3,7 @@
 use super::Opened;
 use crate::access::account::{Account, Dialect};
 use crate::access::user::listen::{End, Ended};
+use crate::config::Profile;
 use crate::fanout::kind::Kind;
 use crate::fanout::slab::Slot;
 use crate::fanout::subscribe::From;
@@ -42,9 +43,10 @@ impl Shard {
     /// Whether a connection from elsewhere still may read what it reads: the mail about the end of its key may have gone
     /// by before it arrived.
     pub(in crate::net) fn check_user(&mut self, slot: Slot) {
-        let over = self.opened(slot).iter().find(|opened| !self.shared.is_user_live(&opened.topic)).cloned();
-        if let Some(Opened { key, .. }) = over {
-            self.expire_user(slot, &key);
+        let is_over = |opened: &&Opened| !self.shared.is_user_live(&opened.topic);
+        let over: Vec<Opened> = self.opened(slot).iter().filter(is_over).cloned().collect();
+        for Opened { key, .. } in over {
+            self.end_reading(slot, &key, End::Expired);
         }
     }
 
@@ -108,25 +110,32 @@ impl Shard {
         self.fanout.list(slot).into_iter().map(shown).collect()
     }
 
-    /// A listen key is over, and so are the connections that read by it.
+    /// A listen key is over, and so is the reading by it.
     pub(in crate::net) fn end_user(&mut self, ended: &Ended) {
         for slot in self.fanout.holders(&ended.topic.channel()) {
             if !self.opened(slot).iter().any(|opened| opened.topic == ended.topic) {
                 continue;
             }
-            match ended.why {
-                End::Expired => self.expire_user(slot, ended.key.text()),
-                End::Closed => self.close(slot, CloseReason::Normal),
-            }
+            self.end_reading(slot, ended.key.text(), ended.why);
         }
     }
 
-    fn expire_user(&mut self, slot: Slot, key: &str) {
-        let combined = self.fanout.session(slot).is_some_and(|session| session.is_combined());
-        let mut text = Vec::new();
-        notice::listen_key_expired(self.shared.clock.calendar_ms(), key, combined, &mut text);
-        self.say(slot, &text);
-        self.close(slot, CloseReason::ListenKeyExpired);
+    /// Bitzoom closes the connection; at Binance it stays and is silent.
+    fn end_reading(&mut self, slot: Slot, key: &str, why: End) {
+        if why == End::Expired {
+            let combined = self.fanout.session(slot).is_some_and(|session| session.is_combined());
+            let mut text = Vec::new();
+            notice::listen_key_expired(self.shared.clock.calendar_ms(), key, combined, &mut text);
+            self.say(slot, &text);
+        }
+        match (self.shared.config.profile, why) {
+            (Profile::Bitzoom, End::Expired) => self.close(slot, CloseReason::ListenKeyExpired),
+            (Profile::Bitzoom, End::Closed) => self.close(slot, CloseReason::Normal),
+            (Profile::Binance, _) => {
+                self.unsubscribe_user(slot, key);
+                self.release();
+            }
+        }
     }
 
     fn opened(&self, slot: Slot) -> &[Opened] {
