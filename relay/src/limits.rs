@@ -192,3 +192,9 @@ pub const TOPIC_ROWS_MAX: usize = 10_000;
 
 /// Rows copied under the table's lock at a time.
 pub const TOPIC_ROWS_AT_ONCE: usize = 512;
+
+/// Body of a venue's answer to one of our own requests.
+pub const UPSTREAM_ANSWER_BYTES_MAX: usize = 16 * 1024;
+
+/// A token's file.
+pub const TOKEN_FILE_BYTES_MAX: u64 = 16 * 1024;

@@ -62,6 +62,8 @@ counters! {
         refused_request: "relay_refused_total", "reason=\"bad_request\"", "counter", "Clients refused before the upgrade, by reason.";
         refused_drain: "relay_refused_total", "reason=\"draining\"", "counter", "Clients refused before the upgrade, by reason.";
         refused_listen_key: "relay_refused_total", "reason=\"listen_key\"", "counter", "Clients refused before the upgrade, by reason.";
+        refused_key: "relay_refused_total", "reason=\"key\"", "counter", "Clients refused before the upgrade, by reason.";
+        refused_account: "relay_refused_total", "reason=\"connections_of_account\"", "counter", "Clients refused before the upgrade, by reason.";
         refused_http_streams: "relay_refused_total", "reason=\"http_streams\"", "counter", "Clients refused before the upgrade, by reason.";
         refused_test_calls: "relay_refused_total", "reason=\"test_call\"", "counter", "Clients refused before the upgrade, by reason.";
         refused_proxy: "relay_refused_total", "reason=\"proxy_header\"", "counter", "Clients refused before the upgrade, by reason.";
@@ -84,6 +86,7 @@ counters! {
         refused_upstream_full: "relay_subscriptions_refused_total", "reason=\"upstream_full\"", "counter", "Subscriptions refused, by reason.";
         refused_unproven: "relay_subscriptions_refused_total", "reason=\"too_many_unproven\"", "counter", "Subscriptions refused, by reason.";
         refused_topics: "relay_subscriptions_refused_total", "reason=\"too_many_topics\"", "counter", "Subscriptions refused, by reason.";
+        refused_not_allowed: "relay_subscriptions_refused_total", "reason=\"not_allowed\"", "counter", "Subscriptions refused, by reason.";
         refused_no_upstream: "relay_subscriptions_refused_total", "reason=\"no_upstream\"", "counter", "Subscriptions refused, by reason.";
         refused_subscriptions: "relay_subscriptions_refused_total", "reason=\"subscriptions_per_connection\"", "counter", "Subscriptions refused, by reason.";
         pings: "relay_pings_total", "", "counter", "Pings sent to clients.";

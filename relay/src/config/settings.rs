@@ -269,6 +269,7 @@ const SOCKETIO: &[Setting] = &[
 #[rustfmt::skip]
 const ACCESS: &[Setting] = &[
     key("required", "false", r#"Who needs an API key: false is nobody, true everybody, "remote" everybody but this machine"#),
+    key("listen_key_lifetime", r#""60m""#, "How long a listen key lives after it was asked for or extended, from 1s to 24h"),
 ];
 
 #[rustfmt::skip]

@@ -235,7 +235,7 @@ struct Manners {
 fn manners(speaks: &Speaks, limits: &Limits) -> Manners {
     let reason = CloseReason::PongTimeout;
     match speaks {
-        Speaks::Stream | Speaks::Undecided | Speaks::Echo => {
+        Speaks::Stream | Speaks::Undecided | Speaks::User(_) | Speaks::Echo => {
             let interval = ticks(limits.ping_interval);
             Manners { interval: Some(interval), patience: ticks(limits.pong_timeout) + interval, reason }
         }

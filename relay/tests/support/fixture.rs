@@ -46,4 +46,18 @@ impl Line {
         let close = self.0.get("close")?;
         Some((close["code"].as_u64()? as u16, close["reason"].as_str()?))
     }
+
+    /// A request's method, path and headers.
+    pub fn request(&self) -> Option<(&str, &str, Vec<(&str, &str)>)> {
+        let http = self.0.get("http").filter(|_| self.is_clients())?;
+        let headers = http["headers"].as_object()?.iter();
+        let headers = headers.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect();
+        Some((http["method"].as_str()?, http["path"].as_str()?, headers))
+    }
+
+    /// An answer's status and body.
+    pub fn response(&self) -> Option<(u16, &str)> {
+        let http = self.0.get("http").filter(|_| !self.is_clients())?;
+        Some((http["status"].as_u64()? as u16, http["body"].as_str()?))
+    }
 }

@@ -69,6 +69,28 @@ pub fn try_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Answer
     }
 }
 
+/// A request of somebody who may leave instead; it has no body.
+pub fn read_head(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<String> {
+    loop {
+        if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+            let head = buffer.drain(..end + 4).collect();
+            return Some(String::from_utf8(head).expect("a head is text"));
+        }
+        let mut chunk = [0; 4096];
+        match stream.read(&mut chunk) {
+            Ok(0) | Err(_) => return None,
+            Ok(count) => buffer.extend_from_slice(&chunk[..count]),
+        }
+    }
+}
+
+/// A request with a method, without a body; `more` are header lines, each ending in CRLF.
+pub fn request(address: SocketAddr, method: &str, path: &str, more: &str) -> Answer {
+    let head =
+        format!("{method} {path} HTTP/1.1\r\nHost: relay.test\r\nContent-Length: 0\r\nConnection: close\r\n{more}\r\n");
+    ask(address, &head)
+}
+
 fn parse(bytes: &[u8]) -> Option<(Answer, usize)> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
     let head = String::from_utf8(bytes[..end].to_vec()).expect("a head is text");

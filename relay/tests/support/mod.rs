@@ -13,6 +13,7 @@ pub mod http;
 pub mod metrics;
 pub mod relay;
 pub mod sse;
+pub mod user_venue;
 pub mod venue;
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,6 @@
 //! `POST /ws/test`: a text to everybody who speaks hub.
 
+use crate::wire::dialect::Dialect;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -17,7 +18,10 @@ use crate::wire::ws::encode::{self, Opcode};
 
 impl Http {
     pub(super) async fn test_call(self: &Rc<Http>, request: Request<Incoming>, visit: &Visit) -> Answer {
-        let ip = IpKey::from(self.client_address(&request, visit));
+        if let Err(refusal) = self.admit(&request, visit, &[Dialect::Hub]) {
+            return refusal;
+        }
+        let (ip, _) = self.client(&request, visit);
         let now_ms = self.shared.clock.calendar_ms();
         let read = match self.may_test(ip) {
             true => message(request).await,

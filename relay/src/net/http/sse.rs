@@ -27,6 +27,7 @@ use crate::limits::SSE_CHUNK_BYTES_MAX;
 use crate::wire::close::CloseReason;
 use crate::wire::http::ip::IpKey;
 use crate::wire::http::sse::{self as text, Ask, EventId, Last, RETRY_MS};
+use crate::access::account::Entitlement;
 use crate::wire::http::target::Target;
 use crate::wire::notice::Notice;
 
@@ -45,12 +46,16 @@ impl Http {
         request: &Request<Incoming>,
         target: &Target<'_>,
         visit: &Rc<Visit>,
+        rights: &Entitlement,
     ) -> Answer {
         let last = request.headers().get("last-event-id").map(|id| id.to_str().unwrap_or("?"));
         let ask = match Ask::read(target, last, self.shared.config.profile) {
             Ok(ask) => ask,
             Err(why) => return self.deny(StatusCode::BAD_REQUEST, &why.to_string()),
         };
+        if let Some(name) = ask.names.iter().find(|name| !rights.allows_topic(name.text())) {
+            return self.deny_stream(name.text(), Refused::NotAllowed);
+        }
         if request.method() == Method::HEAD {
             return event_answer(whole(""));
         }
