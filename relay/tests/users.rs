@@ -85,7 +85,6 @@ fn the_recorded_requests() {
                 continue;
             }
             let (method, path, headers) = line.request().expect("a request");
-            let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
             let answer = request(relay.public, method, &path.replace(KEY, &ours), &headers);
             let (status, body) = lines.next().and_then(|line| line.response()).expect("an answer");
             if let Some(key) = answer.body.split('"').find(|text| text.len() == KEY.len()) {
@@ -160,7 +159,7 @@ fn keys_end() {
     let mut raw = relay.client(&format!("/ws/{key}"));
     let mut combined = relay.client(&format!("/stream?streams={key}"));
     let told = |text: String| {
-        assert!(text.contains(&format!(r#"{{"e":"listenKeyExpired","E":"#)), "{text}");
+        assert!(text.contains(r#"{"e":"listenKeyExpired","E":"#), "{text}");
         assert!(text.contains(&format!(r#","listenKey":"{key}"}}"#)), "{text}");
         text
     };

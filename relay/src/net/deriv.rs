@@ -221,10 +221,8 @@ impl Shard {
         let catalog = self.shared.desk.catalog.clone();
         let names = catalog.symbols().iter().map(|symbol| symbol.name.clone());
         // A spot is a price: those that the account may not have are not told.
-        let allowed = |symbol: &Box<str>| {
-            self.allows_topic(slot, &Topic::Ticks { symbol: symbol.clone(), history: false }.to_string())
-        };
-        let names: Vec<Box<str>> = names.filter(allowed).collect();
+        let topic = |name: &str| Topic::Ticks { symbol: name.into(), history: false }.to_string();
+        let names: Vec<Box<str>> = names.filter(|name| self.allows_topic(slot, &topic(name))).collect();
         if names.is_empty() {
             let mut out = Vec::new();
             reply::active_symbols(&echo, &self.full_symbols(&[]), &mut out);

@@ -47,11 +47,11 @@ impl Line {
         Some((close["code"].as_u64()? as u16, close["reason"].as_str()?))
     }
 
-    /// A request's method, path and headers.
-    pub fn request(&self) -> Option<(&str, &str, Vec<(&str, &str)>)> {
+    /// A request's method, path and header lines.
+    pub fn request(&self) -> Option<(&str, &str, String)> {
         let http = self.0.get("http").filter(|_| self.is_clients())?;
         let headers = http["headers"].as_object()?.iter();
-        let headers = headers.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect();
+        let headers = headers.map(|(name, value)| format!("{name}: {}\r\n", value.as_str().expect("text"))).collect();
         Some((http["method"].as_str()?, http["path"].as_str()?, headers))
     }
 

@@ -23,6 +23,7 @@ use crate::wire::http::target::Target;
 impl Http {
     /// What the client of a request may, if it may speak one of these dialects; else the refusal in the words of the
     /// first of them. Every path that gives data away calls this.
+    #[allow(clippy::result_large_err)] // once for a request that is refused
     pub(in crate::net) fn admit<B>(
         &self,
         request: &Request<B>,
@@ -42,6 +43,7 @@ impl Http {
     }
 
     /// Refuses a key that is no good, also where none is needed.
+    #[allow(clippy::result_large_err)] // as above
     pub(super) fn judge<B>(&self, request: &Request<B>, visit: &Visit) -> Result<(), Answer> {
         let uri = request.uri().to_string();
         let headers = headers(request.headers());

@@ -152,11 +152,11 @@ impl Runner {
     fn take(&mut self, demand: Demand) {
         let asked = self.ingest.borrow_mut().demand(demand);
         match asked {
+            // Wanted again before it was let go.
+            Some((id, _, true)) if self.sources.contains_key(&id) => {}
             Some((id, channel, true)) => {
-                if !self.sources.contains_key(&id) {
-                    let source = self.source(id, &channel.name);
-                    self.sources.insert(id, source);
-                }
+                let source = self.source(id, &channel.name);
+                self.sources.insert(id, source);
             }
             Some((id, _, false)) => {
                 self.sources.remove(&id);
