@@ -12,7 +12,7 @@ use rand::TryRng as _;
 
 use super::answer::{Answer, close_after, json};
 use super::{Http, Visit};
-use crate::access::account::{Entitlement};
+use crate::access::account::Entitlement;
 use crate::access::carry::{Carried, carried};
 use crate::access::refusal::{self, Refusal};
 use crate::access::rest::{self, Route};

@@ -11,14 +11,14 @@ use hyper::{Method, Request, StatusCode};
 use super::answer::{Answer, close_after, error, json};
 use super::hold::Listener;
 use super::{Http, Long, Visit};
+use crate::access::account::Entitlement;
 use crate::fanout::channel::Channel;
 use crate::fanout::topics::{Refused, Row};
 use crate::limits::{TOPIC_ROWS_AT_ONCE, TOPIC_ROWS_MAX};
+use crate::wire::dialect::Dialect;
 use crate::wire::http::ip::{IpKey, is_loopback};
 use crate::wire::http::target::Target;
 use crate::wire::json::write_string;
-use crate::access::account::Entitlement;
-use crate::wire::dialect::Dialect;
 use crate::wire::stream::name::Name;
 
 /// How long the first frame of a stream is waited for.
@@ -146,7 +146,8 @@ impl Http {
             let (rows, more) = self.shared.topics.rows(from, TOPIC_ROWS_AT_ONCE);
             next = more;
             // User data is nobody else's business, its name included.
-            let is_shown = |name: &str| !name.starts_with("user ") && name.starts_with(&*prefix) && rights.allows_topic(name);
+            let is_shown =
+                |name: &str| !name.starts_with("user ") && name.starts_with(&*prefix) && rights.allows_topic(name);
             for row in rows.iter().filter(|row| is_shown(&row.channel.name)) {
                 if count == limit {
                     next = Some(row.channel.id);

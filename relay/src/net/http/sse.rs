@@ -21,13 +21,13 @@ use super::answer::{Answer, close_after, whole};
 use super::hold::Listener;
 use super::rest::not_stored;
 use super::{Http, Long, Visit};
+use crate::access::account::Entitlement;
 use crate::fanout::follow::{After, Follower, Item, Step};
 use crate::fanout::topics::Refused;
 use crate::limits::SSE_CHUNK_BYTES_MAX;
 use crate::wire::close::CloseReason;
 use crate::wire::http::ip::IpKey;
 use crate::wire::http::sse::{self as text, Ask, EventId, Last, RETRY_MS};
-use crate::access::account::Entitlement;
 use crate::wire::http::target::Target;
 use crate::wire::notice::Notice;
 

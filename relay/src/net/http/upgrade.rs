@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 
 use super::answer::{Answer, close_after, json, text, whole};
 use super::{Http, Visit};
-use crate::access::account::{Entitlement};
+use crate::access::account::Entitlement;
 use crate::net::conn::Speaks;
 use crate::net::deriv::Client;
 use crate::net::shard::Opening;

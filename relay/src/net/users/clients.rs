@@ -2,7 +2,6 @@
 
 use super::Opened;
 use crate::access::account::Account;
-use crate::wire::dialect::Dialect;
 use crate::access::user::listen::{End, Ended};
 use crate::config::Profile;
 use crate::fanout::kind::Kind;
@@ -12,6 +11,7 @@ use crate::fanout::topics::{Refused, Wanted};
 use crate::net::conn::Speaks;
 use crate::net::shard::Shard;
 use crate::wire::close::CloseReason;
+use crate::wire::dialect::Dialect;
 use crate::wire::dialect::Dialect as Spoken;
 use crate::wire::stream::notice;
 
