@@ -98,8 +98,8 @@ pub const DERIV_CALLS_PER_HOUR: u32 = 14_400;
 /// Calls of `ping` in a second.
 pub const DERIV_PINGS_PER_SECOND: u32 = 10;
 
-/// A Deriv connection with no frame either way for so long is closed.
-pub const DERIV_IDLE_MS: u64 = 180_000;
+/// A Deriv connection with no frame either way for so long is closed, unless the configuration says otherwise.
+pub const DERIV_IDLE: Duration = Duration::from_secs(180);
 
 /// Ticks or candles in one answer of `ticks_history`, ticks kept per symbol, and minutes kept per symbol: more than
 /// that nobody can ask for at once.

@@ -34,6 +34,18 @@ impl Line {
         self.0["text"].as_str()
     }
 
+    /// A request's method, path and body.
+    pub fn request(&self) -> Option<(&str, &str, &str)> {
+        let http = self.0.get("http")?;
+        Some((http["method"].as_str()?, http["path"].as_str()?, http["body"].as_str()?))
+    }
+
+    /// An answer's status and body.
+    pub fn response(&self) -> Option<(u16, &str)> {
+        let http = self.0.get("http")?;
+        Some((http["status"].as_u64()? as u16, http["body"].as_str()?))
+    }
+
     pub fn ping(&self) -> Option<&str> {
         self.0["ping"].as_str()
     }

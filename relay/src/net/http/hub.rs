@@ -5,9 +5,10 @@ use std::rc::Rc;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::{Request, StatusCode};
+use hyper::header::{HeaderValue, ORIGIN, VARY};
+use hyper::{Method, Request, StatusCode};
 
-use super::answer::{Answer, json};
+use super::answer::{Answer, close_after, json, text};
 use super::{Http, Visit};
 use crate::net::conn::Rate;
 use crate::net::shared::Mail;
@@ -18,8 +19,41 @@ use crate::wire::ws::encode::{self, Opcode};
 /// Addresses whose calls are counted at once; beyond that the counts start over.
 const ADDRESSES_MAX: usize = 10_000;
 
+/// What a page may send us from another origin.
+const PREFLIGHT: [(&str, &str); 3] = [
+    ("access-control-allow-methods", "POST"),
+    ("access-control-allow-headers", "content-type"),
+    ("access-control-max-age", "600"),
+];
+
 impl Http {
-    pub(super) async fn test_call(self: &Rc<Http>, request: Request<Incoming>, visit: &Visit) -> Answer {
+    /// A call, or a browser's question whether its page may make one.
+    pub(super) async fn test(self: &Rc<Http>, request: Request<Incoming>, visit: &Visit) -> Answer {
+        if !self.shared.config.hub.test {
+            return text(StatusCode::NOT_FOUND, "Test calls are switched off (hub.test = false).\n");
+        }
+        if !self.origin_is_welcome(&request) {
+            self.counters().refused_origin.one();
+            return close_after(text(StatusCode::FORBIDDEN, "This Origin is not on the list of edge.origins.\n"));
+        }
+        let origin = request.headers().get(ORIGIN).cloned();
+        let mut answer = if request.method() == Method::OPTIONS {
+            let mut answer = text(StatusCode::NO_CONTENT, "");
+            for (name, value) in PREFLIGHT {
+                answer.headers_mut().insert(name, HeaderValue::from_static(value));
+            }
+            answer
+        } else {
+            self.test_call(request, visit).await
+        };
+        if let Some(origin) = origin {
+            answer.headers_mut().insert("access-control-allow-origin", origin);
+        }
+        answer.headers_mut().insert(VARY, HeaderValue::from_static("origin"));
+        answer
+    }
+
+    async fn test_call(self: &Rc<Http>, request: Request<Incoming>, visit: &Visit) -> Answer {
         let ip = IpKey::from(self.client_address(&request, visit));
         let now_ms = self.shared.clock.calendar_ms();
         let read = match self.may_test(ip) {

@@ -110,8 +110,9 @@ impl Http {
         };
         match &*target.path() {
             "/" => index(&self.shared),
-            "/ws/test" if request.method() == Method::POST && self.shared.config.hub.test => {
-                self.test_call(request, visit).await
+            // Anybody else there asks for a WebSocket: `test` is no stream's name, so it is as good as `/ws`.
+            "/ws/test" if request.method() == Method::POST || request.method() == Method::OPTIONS => {
+                self.test(request, visit).await
             }
             _ if deriv::is_deriv(&target) => self.open_deriv(request, &target, visit),
             _ => self.open_socket(request, &target, visit),
