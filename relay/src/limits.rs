@@ -107,6 +107,11 @@ pub const DERIV_HISTORY_MAX: usize = 5000;
 
 /// Candles from before the start that a symbol keeps for the next who asks: two whole answers.
 pub const DERIV_PAST_CANDLES_MAX: usize = 2 * DERIV_HISTORY_MAX;
+
+/// Seconds of the past that one piece of work adds up to candles: about half a millisecond, and 32 symbols may be
+/// worked on in one round.
+pub const DERIV_WORK_SECONDS: u64 = 10 * 86_400;
+
 /// Binary attachments a Socket.IO packet may announce. None of our events has any; the reference parser stops at ten.
 pub const ATTACHMENTS_MAX: u8 = 10;
 
