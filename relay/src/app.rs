@@ -37,12 +37,15 @@ use crate::net::ingest::Ingest;
 use crate::net::market::{self, Desk, Told};
 use crate::net::shard::Shard;
 use crate::net::shared::{Bell, Post, Shared};
+use crate::net::users::{Users, sources};
 use crate::net::{admin, feed, sim, upstream};
 use crate::venue::sim::{Fields, Sim};
 use crate::wire::stream::name::Name;
 
 /// What metrics call the market, which publishes as an upstream does.
 const MARKET: &str = "market";
+/// The same for what brings the user data of the accounts.
+const USERS: &str = "users";
 
 /// A relay that listens.
 pub struct App {
@@ -51,6 +54,7 @@ pub struct App {
     admin: Option<TcpListener>,
     upstreams: Vec<Start>,
     market: UnboundedReceiver<Told>,
+    users: (sources::Settings, UnboundedReceiver<Demand>),
     runtime: Runtime,
     signals: Signals,
 }
@@ -93,21 +97,25 @@ impl App {
         let (desk, market) = unbounded_channel();
         let catalog = Arc::new(catalog::catalog(&config)?);
         let names = config.upstreams.iter().map(|upstream| upstream.name.clone());
-        let names = names.chain([MARKET.to_owned()]);
+        let names = names.chain([MARKET.to_owned(), USERS.to_owned()]);
+        let (accounts, users) = unbounded_channel();
+        let users = (sources::settings(&config)?, users);
         let limits = &config.limits;
         let shared = Shared {
             clock: Clock::new(),
-            topics: topics(&config, catalog.clone(), senders, desk.clone()),
+            topics: topics(&config, catalog.clone(), senders, desk.clone(), accounts),
             admission: Admission::new(
                 connections_max,
                 limits.connections_per_ip.unwrap_or(0) as usize,
                 limits.exempt_loopback,
+                config.access.accounts.iter().count(),
             ),
             metrics: Metrics::new(config.shards, names),
             bells: (0..config.shards + 2).map(|_| Bell::default()).collect(),
             shards: (0..config.shards).map(|_| Post::default()).collect(),
             holds: Holds::new(),
             desk: Desk::new(catalog, desk),
+            users: Users::new(config.access.listen_key_lifetime),
             secret: secret()?,
             sids: AtomicU64::new(0),
             test_calls: Mutex::new(Callers::new(HUB_TEST_CALLERS_MAX)),
@@ -115,7 +123,16 @@ impl App {
             config,
         };
         keep_always(&shared)?;
-        Ok(App { shared: Arc::new(shared), listeners, admin: admin.transpose()?, upstreams, market, runtime, signals })
+        Ok(App {
+            shared: Arc::new(shared),
+            listeners,
+            admin: admin.transpose()?,
+            upstreams,
+            market,
+            users,
+            runtime,
+            signals,
+        })
     }
 
     pub fn addresses(&self) -> anyhow::Result<Addresses> {
@@ -125,7 +142,7 @@ impl App {
 
     /// Runs until a signal says stop and everybody has been told.
     pub fn run(self) -> anyhow::Result<()> {
-        let App { shared, listeners, admin, upstreams, market, runtime, signals } = self;
+        let App { shared, listeners, admin, upstreams, market, users, runtime, signals } = self;
         let mut upstreams: Vec<_> = upstreams.into_iter().enumerate().collect();
         let finished = Arc::new(AtomicUsize::new(0));
         let mut threads = Vec::new();
@@ -157,6 +174,7 @@ impl App {
             threads.push(spawn(format!("shard-{id}"), work)?);
         }
         threads.push(start_market(&shared, market, &finished)?);
+        threads.push(start_users(&shared, users, &finished)?);
         if let Some(listener) = admin {
             let shared = shared.clone();
             // It answers to the end; nobody waits for it.
@@ -194,6 +212,7 @@ fn topics(
     catalog: Arc<Catalog>,
     senders: Vec<UnboundedSender<Demand>>,
     desk: UnboundedSender<Told>,
+    accounts: UnboundedSender<Demand>,
 ) -> Topics {
     let bounds = Bounds {
         // The market listens as a shard does, and so do HTTP requests.
@@ -210,12 +229,13 @@ fn topics(
         }
     };
     let derived = Capacity { slots: config.topics_max, unproven: config.topics_max };
-    let capacities = config.upstreams.iter().map(capacity).chain([derived]).collect();
+    let capacities = config.upstreams.iter().map(capacity).chain([derived.clone(), derived]).collect();
     let budget = Arc::new(Budget::new(config.log_bytes_max as usize));
     // The receivers live as long as the upstream's task; at the end of the process nobody needs to know.
     let tell = move |upstream: usize, demand| match senders.get(upstream) {
         Some(sender) => drop(sender.send(demand)),
-        None => drop(desk.send(Told::Demand(demand))),
+        None if upstream == senders.len() => drop(desk.send(Told::Demand(demand))),
+        None => drop(accounts.send(demand)),
     };
     Topics::new(bounds, budget, capacities, route(config, catalog), Box::new(tell))
 }
@@ -230,13 +250,17 @@ fn keep_always(shared: &Shared) -> anyhow::Result<()> {
 }
 
 /// The first upstream whose patterns match carries a name. Symbols it is known not to have go nowhere. The market
-/// comes after the upstreams and carries the derived topics.
+/// comes after the upstreams and carries the derived topics; after it comes what brings the accounts' data.
 fn route(config: &Config, catalog: Arc<Catalog>) -> crate::fanout::topics::Route {
     let strict = config.strict;
     let upstreams = config.upstreams.clone();
     let sims: Vec<Option<Mutex<Sim>>> =
         upstreams.iter().map(|upstream| new_sim(&upstream.source, 0).map(Mutex::new)).collect();
     Box::new(move |name| {
+        // No client can type such a name: it has a blank. A live listen key is the way to it.
+        if name.starts_with("user ") {
+            return Routed::To(upstreams.len() + 1);
+        }
         if let Some(topic) = Topic::parse(name) {
             return if catalog.knows(&topic) { Routed::To(upstreams.len()) } else { Routed::Refused };
         }
@@ -291,6 +315,22 @@ fn start_market(
         Ok(())
     };
     spawn("market".into(), work)
+}
+
+/// Apart from the shards: what an account did before the start is told over when somebody comes to listen.
+fn start_users(
+    shared: &Arc<Shared>,
+    (settings, demand): (sources::Settings, UnboundedReceiver<Demand>),
+    finished: &Arc<AtomicUsize>,
+) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
+    let (shared, finished) = (shared.clone(), finished.clone());
+    let work = move || async move {
+        let ingest = Ingest::new(shared.clone(), shared.config.upstreams.len() + 1);
+        drop(tokio::task::spawn_local(sources::run(shared.clone(), settings, ingest, demand)));
+        wait_for_shards(&shared, &finished).await;
+        Ok(())
+    };
+    spawn("users".into(), work)
 }
 
 async fn wait_for_shards(shared: &Shared, finished: &AtomicUsize) {

@@ -59,6 +59,27 @@ enum Identity {
     Token(Digest),
 }
 
+impl AccountId {
+    /// The place in the configuration, for accounts that have one.
+    pub fn place(&self) -> Option<u32> {
+        match self.0 {
+            Identity::Configured(index) => Some(index),
+            Identity::Token(_) => None,
+        }
+    }
+}
+
+impl Account {
+    pub fn allows_dialect(&self, dialect: Dialect) -> bool {
+        self.dialects.as_ref().is_none_or(|dialects| dialects.contains(&dialect))
+    }
+
+    /// See [`Entitlement::allows_topic`].
+    pub fn allows_topic(&self, name: &str) -> bool {
+        self.topics.iter().any(|pattern| pattern.matches(name))
+    }
+}
+
 /// Without blanks; equal only for equal ids.
 impl fmt::Display for AccountId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,6 +129,11 @@ impl Accounts {
 
     pub fn iter(&self) -> impl Iterator<Item = (AccountId, &Account)> {
         (0..).zip(&self.accounts).map(|(index, account)| (AccountId(Identity::Configured(index)), &**account))
+    }
+
+    /// The account at a place in the configuration.
+    pub fn at(&self, place: u32) -> Option<&Account> {
+        self.accounts.get(place as usize).map(|account| &**account)
     }
 
     /// The account a key belongs to. Every configured key is compared whole, so the time tells nothing about any.
@@ -177,15 +203,13 @@ impl Entitlement {
     }
 
     pub fn allows_dialect(&self, dialect: Dialect) -> bool {
-        let dialects = self.account.as_ref().and_then(|account| account.dialects.as_ref());
-        dialects.is_none_or(|dialects| dialects.contains(&dialect))
+        self.account.as_ref().is_none_or(|account| account.allows_dialect(dialect))
     }
 
     /// Whether a topic may be subscribed to, by the name its channel has: `btcusdt@trade`, `hub binance_prices`.
     /// User data is no such topic: see [`super::user`].
     pub fn allows_topic(&self, name: &str) -> bool {
-        let fits = |account: &Arc<Account>| account.topics.iter().any(|pattern| pattern.matches(name));
-        self.account.as_ref().is_none_or(fits)
+        self.account.as_ref().is_none_or(|account| account.allows_topic(name))
     }
 
     /// A connection counts for its account where that has a limit of its own, else for its address. Tokens that anybody

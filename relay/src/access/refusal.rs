@@ -66,6 +66,19 @@ pub const fn upgrade(dialect: Dialect, why: Why) -> Refusal {
     Refusal { status, headers: if status == 401 { BEARER } else { &[] }, body }
 }
 
+/// The answer to an upgrade of an account that has all the connections it may.
+pub const fn too_many_connections(dialect: Dialect) -> Refusal {
+    let body = match dialect {
+        Dialect::Stream => r#"{"code":429,"msg":"Too many connections of this account"}"#,
+        Dialect::Hub => r#"{"type":"error","code":"rate_limited","message":"Too many connections of this account"}"#,
+        Dialect::Deriv => {
+            r#"{"error":{"code":"RateLimit","message":"Too many connections of this account."},"msg_type":"error"}"#
+        }
+        Dialect::SocketIo => r#"{"message":"Too many connections of this account","data":{"code":"RATE_LIMITED"}}"#,
+    };
+    Refusal { status: 429, headers: &[], body }
+}
+
 /// The Socket.IO packet that refuses a CONNECT, its payload being the body of [`upgrade`].
 pub const fn socket_io_connect_error(why: Why) -> &'static str {
     match why {
@@ -100,6 +113,10 @@ mod tests {
                 assert!(serde_json::from_str::<serde_json::Value>(refusal.body).unwrap().is_object(), "{dialect:?}");
                 assert_eq!(refusal.status == 401, refusal.headers == BEARER, "{dialect:?} {why:?}");
             }
+        }
+        for dialect in Dialect::ALL {
+            let refusal = too_many_connections(dialect);
+            assert!(serde_json::from_str::<serde_json::Value>(refusal.body).unwrap().is_object(), "{dialect:?}");
         }
         for why in Why::ALL {
             let body = upgrade(Dialect::SocketIo, why).body;

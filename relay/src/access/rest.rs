@@ -97,6 +97,11 @@ enum Wrong {
 }
 
 impl ListenApi {
+    /// With keys that live so long.
+    pub fn new(life_ms: u64) -> Self {
+        Self { keys: ListenKeys::new(life_ms), calls: Callers::new(LISTEN_CALLERS_MAX) }
+    }
+
     /// Answers a request. `random` is asked only where a key is made.
     pub fn answer(
         &mut self,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::given::{Given, Place, Value};
 use super::problem::{Problems, Reason};
@@ -9,17 +10,20 @@ use super::section::Section;
 use super::settings::SectionName;
 use super::upstream::{file, from_table, label};
 use super::url::Url;
-use super::value::{choice, count_or_off, parsed, text};
+use super::value::{choice, count_or_off, duration, parsed, text};
 use crate::access::account::{Account, AccountId, Accounts, Cap, Required};
 use crate::access::key::Digest;
 use crate::access::pattern::Pattern;
+use crate::access::user::listen::LIFE_MS;
 use crate::limits::KEYS_MAX;
 use crate::wire::dialect::Dialect;
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
     /// If there are none, nobody needs a key.
     pub accounts: Accounts,
+    /// How long a listen key lives after it was asked for or extended.
+    pub listen_key_lifetime: Duration,
     /// For those whose user data comes from elsewhere than the built-in venue.
     pub user_streams: Vec<UserStream>,
 }
@@ -54,6 +58,9 @@ pub(super) fn read(access: Vec<Given>, tables: Vec<Given>, problems: &mut Proble
         section.conflict("required", &[], Reason::conflict(text));
     }
 
+    let lifetime = duration(Duration::from_secs(1)..=Duration::from_secs(24 * 60 * 60));
+    let listen_key_lifetime = section.value("listen_key_lifetime", Duration::from_millis(LIFE_MS), lifetime);
+
     let (mut accounts, mut sources) = (Vec::new(), Vec::new());
     let mut seen = Seen::default();
     for (place, given) in tables.into_iter().map(from_table) {
@@ -68,7 +75,7 @@ pub(super) fn read(access: Vec<Given>, tables: Vec<Given>, problems: &mut Proble
         source.map(|Source { url, rest_url, token_file }| UserStream { account, url, rest_url, token_file })
     };
     let user_streams = accounts.iter().zip(sources).filter_map(of_account).collect();
-    Access { accounts, user_streams }
+    Access { accounts, listen_key_lifetime, user_streams }
 }
 
 /// What the accounts before this one have taken, by their number.

@@ -256,6 +256,7 @@ const EDGE: &[Setting] = &[
 #[rustfmt::skip]
 const DERIV: &[Setting] = &[
     key("app_ids", "[]", "Whose calls are answered, by the app_id in the URL; empty is any"),
+    key("idle", r#""3m""#, "A connection with no frame either way for so long is closed, from 1s to 24h"),
 ];
 
 #[rustfmt::skip]
@@ -269,6 +270,7 @@ const SOCKETIO: &[Setting] = &[
 #[rustfmt::skip]
 const ACCESS: &[Setting] = &[
     key("required", "false", r#"Who needs an API key: false is nobody, true everybody, "remote" everybody but this machine"#),
+    key("listen_key_lifetime", r#""60m""#, "How long a listen key lives after it was asked for or extended, from 1s to 24h"),
 ];
 
 #[rustfmt::skip]

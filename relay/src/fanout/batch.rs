@@ -1,5 +1,7 @@
 //! The new frames of one channel, encoded once and laid end to end for everybody.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::channel::{Channel, Style};
@@ -73,7 +75,7 @@ impl Batch {
         self.cut = None;
         self.shape = match channel.style {
             Style::Row { before, after } => Shape::OneFrame { before, after },
-            Style::Tail => Shape::Tails,
+            Style::Tail | Style::Named => Shape::Tails,
             Style::Payload | Style::Message if channel.kind.is_keyed() => Shape::KeyedFrames,
             Style::Payload | Style::Message => Shape::Frames,
         };
@@ -237,7 +239,7 @@ pub struct Composed {
     pub bytes: Vec<u8>,
     ends: Vec<u32>,
     /// What it was made of; the next subscriber may want the same.
-    made_of: Option<(u32, Seq, Seq, u32)>,
+    made_of: Option<(u32, Seq, Seq, u32, bool)>,
 }
 
 impl Composed {
@@ -251,8 +253,9 @@ impl Composed {
 
     /// The frames of `batch` from `position` on, as far as is good for one write. `channel` and `number` say
     /// which head it is.
-    pub fn make(&mut self, batch: &Batch, position: Seq, head: &[u8], channel: u32, number: u32) {
-        let made_of = Some((channel, position, batch.end(), number));
+    pub fn make(&mut self, batch: &Batch, position: Seq, around: Around<'_>, channel: u32, number: u32) {
+        let Around { before, after } = &around;
+        let made_of = Some((channel, position, batch.end(), number, after.is_empty()));
         if self.made_of == made_of {
             return;
         }
@@ -265,7 +268,7 @@ impl Composed {
                 break;
             }
             let tail = &batch.raw.bytes[batch.raw.begin_of(index)..batch.raw.ends[index] as usize];
-            encode::text([head, tail], &mut self.bytes);
+            encode::text([before, tail, after], &mut self.bytes);
             self.ends.push(self.bytes.len() as u32);
         }
     }
@@ -283,5 +286,25 @@ impl Composed {
         }
         let rest = Bytes::copy_from_slice(&self.bytes[taken..self.ends[whole] as usize]);
         Cut { moved: whole as u64 + 1, rest: Some(rest) }
+    }
+}
+
+/// What stands around the records of a channel in one subscription's messages.
+pub struct Around<'a> {
+    pub before: Cow<'a, [u8]>,
+    pub after: &'static [u8],
+}
+
+impl<'a> Around<'a> {
+    pub fn new(style: Style, head: &'a [u8], combined: bool) -> Around<'a> {
+        match (style, combined) {
+            (Style::Named, true) => {
+                let mut before = Vec::new();
+                wrap::prefix(std::str::from_utf8(head).unwrap_or_default(), &mut before);
+                Around { before: before.into(), after: wrap::SUFFIX }
+            }
+            (Style::Named, false) => Around { before: Cow::Borrowed(&[]), after: &[] },
+            _ => Around { before: Cow::Borrowed(head), after: &[] },
+        }
     }
 }

@@ -32,6 +32,8 @@ pub struct Channel {
 pub enum Style {
     /// A payload, which combined clients get in a wrapper.
     Payload,
+    /// The same, and each subscription has a name of its own for the channel: its head.
+    Named,
     /// A whole message, the same for everybody.
     Message,
     /// The end of messages; each subscription has the beginning.
@@ -59,6 +61,14 @@ impl Channel {
         }
     }
 
+    /// What the subscription with this head calls it.
+    pub fn name_for<'a>(&'a self, head: &'a [u8]) -> &'a str {
+        match self.style {
+            Style::Named => std::str::from_utf8(head).unwrap_or_default(),
+            Style::Payload | Style::Message | Style::Tail | Style::Row { .. } => &self.name,
+        }
+    }
+
     pub fn news(&self, shard: usize) -> &Flag {
         &self.news[shard]
     }
@@ -72,8 +82,8 @@ impl Channel {
     }
 
     /// What is to be said about it now: how it is, and what somebody missed.
-    pub fn notice(&self, time_ms: u64, skipped: u64, from: Seq, to: Seq) -> Notice<'_> {
-        Notice { time_ms, channel: &self.name, state: self.condition(), skipped, from, to }
+    pub fn notice<'a>(&'a self, head: &'a [u8], time_ms: u64, skipped: u64, from: Seq, to: Seq) -> Notice<'a> {
+        Notice { time_ms, channel: self.name_for(head), state: self.condition(), skipped, from, to }
     }
 
     /// Says how the data stands; true if that is a change, which the caller then posts as news.
@@ -83,6 +93,11 @@ impl Channel {
 }
 
 impl Style {
+    /// Whether combined clients get its frames in a wrapper.
+    pub const fn wraps(self) -> bool {
+        matches!(self, Style::Payload | Style::Named)
+    }
+
     /// Whether one message may hold many records.
     pub const fn is_rows(self) -> bool {
         matches!(self, Style::Row { .. })
@@ -93,6 +108,7 @@ impl Style {
             (Dialect::Deriv, _) => Style::Tail,
             (_, Kind::Rows) if name.starts_with("fiat ") => Style::Row { before: b"42[\"currency\",[", after: b"]]" },
             (_, Kind::Rows) => Style::Row { before: b"42[\"crypto\",[", after: b"]]" },
+            (Dialect::Stream, _) if name.starts_with("user ") => Style::Named,
             (Dialect::Stream, _) if !name.contains(' ') => Style::Payload,
             _ => Style::Message,
         }

@@ -117,7 +117,7 @@ pub struct Carried {
 }
 
 impl Local {
-    /// Whether combined clients get its frames in a wrapper.
+    /// Whether combined clients get its frames in the channel's one wrapper.
     pub fn wraps(&self) -> bool {
         self.channel.style == Style::Payload
     }
@@ -365,16 +365,17 @@ impl<C> Fanout<C> {
         if told.is_empty() {
             return;
         }
-        let head = local.channel.log.head();
+        let at = local.channel.log.head();
         let channel = local.channel.clone();
-        let notice = Notice { state, ..channel.notice(self.calendar_ms, 0, head, head) };
-        let wraps = local.wraps();
-        for (slot, head) in told {
+        let wraps = channel.style.wraps();
+        for (slot, number) in told {
             let combined = wraps && self.sessions.get(slot).is_some_and(|session| session.is(COMBINED));
             let mut frame = Vec::new();
             let mut text = Vec::new();
             if let Some(local) = self.local(id) {
-                notice.write(channel.dialect, combined, local.head(head), &mut text);
+                let head = local.head(number);
+                let notice = Notice { state, ..channel.notice(head, self.calendar_ms, 0, at, at) };
+                notice.write(channel.dialect, combined, head, &mut text);
             }
             encode::frame(Opcode::Text, &text, &mut frame);
             self.tell(slot, &frame);

@@ -7,6 +7,7 @@ use std::io::IoSlice;
 
 use bytes::Bytes;
 
+use super::batch::Around;
 use super::channel::{Channel, Style};
 use super::core::{Fanout, Local, Outlet, Wrote};
 use super::kind::Kind;
@@ -257,7 +258,8 @@ impl Scratch {
         if position >= head {
             return Ok(false);
         }
-        let order = Order { held, channel, wish: Wish { combined: wish.combined && local.wraps(), ..wish } };
+        let combined = wish.combined && channel.style.wraps();
+        let order = Order { held, channel, wish: Wish { combined, ..wish } };
         let resume = wish.behind && channel.kind != Kind::Event;
         let fresh = local.fresh.iter().position(|slot| *slot == local.subscribers[held.index as usize].slot);
         let by_key = channel.kind.is_keyed() && (resume || fresh.is_some());
@@ -265,7 +267,7 @@ impl Scratch {
         match Log::cursor(&channel.log, position) {
             Ok(cursor) if by_key => Ok(self.newest_of_each(order, cursor, position)),
             Ok(cursor) if !resume => Ok(self.replay(order, cursor, position, local.head(number))),
-            Err(_) if !resume && fresh.is_none() && local.will_pass(position, order.wish.combined) => Ok(false),
+            Err(_) if !resume && fresh.is_none() && local.will_pass(position, combined && local.wraps()) => Ok(false),
             Err(_) if channel.kind == Kind::Event => Err(TooSlow),
             Err(_) if channel.kind.is_keyed() => Ok(self.newest_of_each(order, oldest(&channel.log), position)),
             _ => self.resume(order, position, local.head(number)).map(|()| false),
@@ -358,17 +360,18 @@ impl Scratch {
         if skipped > 0 && wish.notices && (wish.behind || !channel.kind.is_keyed()) {
             let (from, to) = (*position, seq - 1);
             self.text.clear();
-            let notice = channel.notice(wish.calendar_ms, skipped, from, to);
+            let notice = channel.notice(head, wish.calendar_ms, skipped, from, to);
             notice.write(channel.dialect, wish.combined, head, &mut self.text);
             encode::frame(encode::Opcode::Text, &self.text, &mut self.bytes);
             self.help(held, seq, true, None);
         }
         if wish.combined {
             self.text.clear();
-            wrap::prefix(&channel.name, &mut self.text);
+            wrap::prefix(channel.name_for(head), &mut self.text);
             wrap::frame(&self.text, payload, &mut self.bytes);
         } else {
-            encode::text([head, payload], &mut self.bytes);
+            let Around { before, after } = Around::new(channel.style, head, false);
+            encode::text([&before, payload, after], &mut self.bytes);
         }
         *position = seq + 1;
         self.help(held, seq + 1, false, head.is_empty().then_some(wish.combined));

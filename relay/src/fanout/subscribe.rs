@@ -51,6 +51,12 @@ impl<C> Fanout<C> {
         self.attach(slot, channel.id, position, head)
     }
 
+    /// The sessions that hold the channel of that name.
+    pub fn holders(&self, name: &str) -> Vec<Slot> {
+        let local = self.names.get(name).and_then(|&id| self.local(id));
+        local.map_or_else(Vec::new, |local| local.subscribers.iter().map(|subscriber| subscriber.slot).collect())
+    }
+
     pub fn holds(&self, slot: Slot, name: &str) -> bool {
         let Some(&id) = self.names.get(name) else { return false };
         self.sessions.get(slot).is_some_and(|session| session.held.iter().any(|held| held.channel == id))

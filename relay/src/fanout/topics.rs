@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 
 use super::channel::Channel;
 use super::kind::Kind;
-use super::log::{Appender, Budget, log};
+use super::log::{Appender, Budget, Seq, log};
 use super::stamps::Stamps;
 use crate::sync::Arc;
 use crate::wire::dialect::Dialect;
@@ -56,6 +56,8 @@ pub enum Refused {
     TooManyUnproven,
     #[error("Too many streams: the relay's limit is reached, try again later")]
     TooManyTopics,
+    #[error("This API key is not allowed to subscribe to it")]
+    NotAllowed,
 }
 
 impl Refused {
@@ -65,6 +67,7 @@ impl Refused {
             Refused::UpstreamFull => "upstream_full",
             Refused::TooManyUnproven => "too_many_unproven",
             Refused::TooManyTopics => "too_many_topics",
+            Refused::NotAllowed => "not_allowed",
         }
     }
 }
@@ -169,6 +172,12 @@ impl Topics {
 
     /// The channel of a name for a shard's first subscriber, made if need be.
     pub fn subscribe(&self, wanted: Wanted<'_>, shard: usize) -> Result<Arc<Channel>, Refused> {
+        self.join(wanted, Some(shard)).map(|(channel, _)| channel)
+    }
+
+    /// The same, and where its log stood before the upstream was told: who begins there misses nothing of what it was
+    /// told to bring.
+    pub fn subscribe_from(&self, wanted: Wanted<'_>, shard: usize) -> Result<(Arc<Channel>, Seq), Refused> {
         self.join(wanted, Some(shard))
     }
 
@@ -178,14 +187,16 @@ impl Topics {
         self.join(wanted, None).map(drop)
     }
 
-    fn join(&self, wanted: Wanted<'_>, shard: Option<usize>) -> Result<Arc<Channel>, Refused> {
+    fn join(&self, wanted: Wanted<'_>, shard: Option<usize>) -> Result<(Arc<Channel>, Seq), Refused> {
         let Wanted { name, kind, dialect, dead, client } = wanted;
         let mut inner = self.lock();
         if let Some(&id) = inner.names.get(name) {
-            return match shard {
-                Some(shard) => self.rejoin(&mut inner, id, client, shard),
-                None => Ok(inner.entries[id as usize].as_ref().expect("a named entry exists").channel.clone()),
-            };
+            let channel = inner.entries[id as usize].as_ref().expect("a named entry exists").channel.clone();
+            let head = channel.log.head();
+            if let Some(shard) = shard {
+                self.rejoin(&mut inner, id, client, shard)?;
+            }
+            return Ok((channel, head));
         }
         let upstream = match (self.route)(name) {
             _ if dead => None,
@@ -219,10 +230,10 @@ impl Topics {
         if let Some(upstream) = upstream {
             (self.tell)(upstream, Demand::Want { channel: channel.clone(), appender: Some(appender) });
         }
-        Ok(channel)
+        Ok((channel, 0))
     }
 
-    fn rejoin(&self, inner: &mut Inner, id: u32, client: Option<IpKey>, shard: usize) -> Result<Arc<Channel>, Refused> {
+    fn rejoin(&self, inner: &mut Inner, id: u32, client: Option<IpKey>, shard: usize) -> Result<(), Refused> {
         let entry = inner.entries[id as usize].as_ref().expect("a named entry exists");
         let (channel, upstream, carried, idle) =
             (entry.channel.clone(), entry.upstream, entry.carried, entry.shards == 0);
@@ -241,7 +252,7 @@ impl Topics {
             }
             (self.tell)(upstream, Demand::Want { channel: channel.clone(), appender: None });
         }
-        Ok(channel)
+        Ok(())
     }
 
     /// A shard's last subscriber left.

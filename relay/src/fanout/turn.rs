@@ -4,7 +4,7 @@ use std::io::IoSlice;
 
 use smallvec::SmallVec;
 
-use super::batch::{Batch, Cut};
+use super::batch::{Around, Batch, Cut};
 use super::core::{Fanout, Local, Outlet, Subscriber, Wrote};
 use super::heads::NO_HEAD;
 use super::session::{BLOCKED, COMBINED, ENDING, NONE, QUEUED, Session};
@@ -96,7 +96,9 @@ impl<C> Fanout<C> {
             let first = stretch.first;
             let mut bytes = stretch.bytes;
             if subscriber.head != NO_HEAD {
-                composed.make(batch, subscriber.position, local.heads.get(subscriber.head), id, subscriber.head);
+                let around =
+                    Around::new(local.channel.style, local.heads.get(subscriber.head), session.marks & COMBINED != 0);
+                composed.make(batch, subscriber.position, around, id, subscriber.head);
                 bytes = &composed.bytes;
             }
             *budget -= 1;

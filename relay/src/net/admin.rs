@@ -1,6 +1,7 @@
 //! The admin listener: metrics and health, off the public port and off the shards.
 
 use std::convert::Infallible;
+use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::sync::Arc;
 
@@ -54,7 +55,8 @@ fn answer(shared: &Shared, request: &Request<Incoming>) -> Response<Full<Bytes>>
     match request.uri().path() {
         "/" => page(StatusCode::OK, "text/plain; charset=utf-8", PAGE.into()),
         "/metrics" => {
-            let text = shared.metrics.render(&gauges(shared));
+            let mut text = shared.metrics.render(&gauges(shared));
+            render_accounts(shared, &mut text);
             page(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text)
         }
         "/healthz" => page(StatusCode::OK, "text/plain; charset=utf-8", "ok\n".into()),
@@ -99,6 +101,7 @@ fn gauges(shared: &Shared) -> Vec<Gauge> {
     let gauge = |name, help, value| Gauge { name, help, value };
     vec![
         gauge("relay_connections_max", "Connections the relay takes.", shared.admission.connections_max() as f64),
+        gauge("relay_listen_keys", "Live listen keys.", shared.listen_keys() as f64),
         gauge("relay_topics", "Names in the table, lingering ones included.", census.topics as f64),
         gauge("relay_topics_watched", "Names with subscribers.", census.watched as f64),
         gauge("relay_topics_unproven", "Names upstream that had no data yet.", census.unproven as f64),
@@ -110,6 +113,15 @@ fn gauges(shared: &Shared) -> Vec<Gauge> {
         gauge("relay_open_descriptors", "Open descriptors of the process.", open_descriptors()),
         gauge("relay_uptime_seconds", "Since the start.", shared.clock.now_ns() as f64 / 1e9),
     ]
+}
+
+/// The accounts of the configuration by name; whoever makes up a token has none.
+fn render_accounts(shared: &Shared, out: &mut String) {
+    let name = "relay_account_connections";
+    let _ = writeln!(out, "# HELP {name} Open connections of each account.\n# TYPE {name} gauge");
+    for ((_, account), count) in shared.config.access.accounts.iter().zip(shared.admission.by_account()) {
+        let _ = writeln!(out, "{name}{{account=\"{}\"}} {count}", account.name);
+    }
 }
 
 fn resident_bytes() -> f64 {

@@ -1,5 +1,6 @@
 //! One client's connection: plain data, and how its socket is written.
 
+use crate::wire::dialect::Dialect;
 use std::io::IoSlice;
 use std::os::fd::OwnedFd;
 
@@ -37,6 +38,8 @@ pub enum Speaks {
     Stream,
     /// `/ws` until its first message says what it is; it counts as stream.
     Undecided,
+    /// Stream, with the user data streams it reads.
+    User(Box<Vec<super::users::Opened>>),
     Echo,
     /// With the times of its last errors.
     Hub(Option<Box<ErrorTimes>>),
@@ -48,7 +51,19 @@ pub enum Speaks {
 
 impl Speaks {
     pub fn is_stream(&self) -> bool {
-        matches!(self, Speaks::Stream | Speaks::Undecided)
+        matches!(self, Speaks::Stream | Speaks::Undecided | Speaks::User(_))
+    }
+}
+
+impl Speaks {
+    /// Whose words a refusal of such a connection has.
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Speaks::Stream | Speaks::Undecided | Speaks::User(_) | Speaks::Echo => Dialect::Stream,
+            Speaks::Hub(_) => Dialect::Hub,
+            Speaks::Deriv(_) => Dialect::Deriv,
+            Speaks::SocketIo(_) | Speaks::SocketIoProbe(_) => Dialect::SocketIo,
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use super::market::Answered;
 use super::shard::Shard;
 use crate::fanout::slab::Slot;
 use crate::fanout::subscribe::From;
+use crate::fanout::topics::Refused;
 use crate::limits::DERIV_QUESTIONS_MAX;
 use crate::market::deriv::{history, symbols};
 use crate::market::product::{Answer, Question};
@@ -164,6 +165,10 @@ impl Shard {
         if !self.shared.desk.catalog.knows(&topic) {
             return self.refuse_deriv(slot, Some(echo), METHOD, &Reject::invalid_symbol(symbol));
         }
+        if !self.allows_topic(slot, &topic.to_string()) {
+            self.count_refused(Refused::NotAllowed);
+            return self.refuse_deriv(slot, Some(echo), METHOD, &Reject::permission_denied(symbol));
+        }
         let id = subscription_id(self.shared.secret, &echo.text, symbol);
         let Some(client) = self.deriv(slot) else { return };
         if client.holds(&topic) {
@@ -189,6 +194,10 @@ impl Shard {
         if !self.shared.desk.catalog.knows(&topic) {
             return self.refuse_deriv(slot, Some(&echo), METHOD, &Reject::invalid_symbol(&call.symbol));
         }
+        if !self.allows_topic(slot, &topic.to_string()) {
+            self.count_refused(Refused::NotAllowed);
+            return self.refuse_deriv(slot, Some(&echo), METHOD, &Reject::permission_denied(&call.symbol));
+        }
         let Some(client) = self.deriv(slot) else { return };
         if call.subscribe {
             let waits = |pending: &Pending| matches!(&pending.what, Waiting::History { call, .. } if call.subscribe && topic_of(call) == topic);
@@ -210,7 +219,15 @@ impl Shard {
 
     fn ask_spots(&mut self, slot: Slot, echo: Echo) {
         let catalog = self.shared.desk.catalog.clone();
-        let names: Vec<Box<str>> = catalog.symbols().iter().map(|symbol| symbol.name.clone()).collect();
+        let names = catalog.symbols().iter().map(|symbol| symbol.name.clone());
+        // A spot is a price: those that the account may not have are not told.
+        let topic = |name: &str| Topic::Ticks { symbol: name.into(), history: false }.to_string();
+        let names: Vec<Box<str>> = names.filter(|name| self.allows_topic(slot, &topic(name))).collect();
+        if names.is_empty() {
+            let mut out = Vec::new();
+            reply::active_symbols(&echo, &self.full_symbols(&[]), &mut out);
+            return self.say(slot, &out);
+        }
         let spots = names.iter().map(|name| (name.clone(), None)).collect();
         let Some(token) = self.pend(slot, &echo, "active_symbols", Waiting::Spots { spots, left: names.len() }) else {
             return;

@@ -15,7 +15,7 @@ use crate::wire::dialect::Dialect;
 use crate::wire::ws::encode::{self, Opcode};
 
 impl Shard {
-    /// Subscribes; false if it is held already. `head` goes before each message, where the dialect has that.
+    /// Subscribes, if the connection's account may; false if it is held already. `head` goes before each message, where the dialect has that.
     pub(super) fn subscribe_topic(
         &mut self,
         slot: Slot,
@@ -26,6 +26,10 @@ impl Shard {
         let name = topic.to_string();
         if self.fanout.holds(slot, &name) {
             return Ok(false);
+        }
+        if !self.allows_topic(slot, &name) {
+            self.count_refused(Refused::NotAllowed);
+            return Err(Refused::NotAllowed);
         }
         let channel = match self.fanout.find(&name) {
             Some(channel) => channel.clone(),
@@ -77,7 +81,12 @@ impl Shard {
         match session.conn.speaks {
             Speaks::Deriv(_) => self.answer_deriv(slot, answered),
             Speaks::SocketIo(_) => self.answer_socketio(slot, answered),
-            Speaks::Stream | Speaks::Undecided | Speaks::Echo | Speaks::Hub(_) | Speaks::SocketIoProbe(_) => {}
+            Speaks::Stream
+            | Speaks::Undecided
+            | Speaks::User(_)
+            | Speaks::Echo
+            | Speaks::Hub(_)
+            | Speaks::SocketIoProbe(_) => {}
         }
     }
 

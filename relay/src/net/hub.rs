@@ -6,8 +6,10 @@ use super::conn::Speaks;
 use super::shard::Shard;
 use crate::fanout::slab::Slot;
 use crate::fanout::subscribe::From;
+use crate::fanout::topics::Refused;
 use crate::market::topic::Topic;
 use crate::wire::close::CloseReason;
+use crate::wire::dialect::Dialect;
 use crate::wire::hub::command::{self, Command};
 use crate::wire::hub::first::{First, first};
 use crate::wire::hub::reply::{self, Reject};
@@ -15,15 +17,22 @@ use crate::wire::hub::reply::{self, Reject};
 impl Shard {
     /// The first messages of a client at `/ws`, until one says what it speaks. Until then it is a stream client.
     pub(super) fn take_first(&mut self, slot: Slot, text: &str) {
-        let Some(session) = self.fanout.session_mut(slot) else { return };
         match first(text) {
+            First::Hub if !self.allows_dialect(slot, Dialect::Hub) => {
+                self.refuse_hub(slot, &Reject::wrong_dialect());
+            }
+            First::Stream | First::Undecided if !self.allows_dialect(slot, Dialect::Stream) => {
+                self.refuse_command(slot, "This API key is not for the stream dialect");
+            }
             First::Hub => {
+                let Some(session) = self.fanout.session_mut(slot) else { return };
                 session.conn.ticket.leave_place();
                 session.conn.rate = None;
                 session.conn.speaks = Speaks::Hub(None);
                 self.take_hub(slot, text);
             }
             First::Stream => {
+                let Some(session) = self.fanout.session_mut(slot) else { return };
                 session.conn.speaks = Speaks::Stream;
                 self.take_command(slot, text);
             }
@@ -53,11 +62,11 @@ impl Shard {
         let topic = |name: &str| Topic::Hub { channel: name.into() };
         let (known, unknown): (Vec<String>, Vec<String>) =
             names.into_iter().partition(|name| desk.catalog.knows(&topic(name)));
-        let mut full = Vec::new();
-        let mut good = Vec::new();
+        let (mut full, mut forbidden, mut good) = (Vec::new(), Vec::new(), Vec::new());
         for name in known {
             match self.subscribe_topic(slot, &topic(&name), From::Kind, &[]) {
                 Ok(_) => good.push(name),
+                Err(Refused::NotAllowed) => forbidden.push(name),
                 Err(_) => full.push(name),
             }
         }
@@ -68,6 +77,9 @@ impl Shard {
         }
         if !unknown.is_empty() {
             self.refuse_hub(slot, &Reject::unknown_channels(unknown));
+        }
+        if !forbidden.is_empty() {
+            self.refuse_hub(slot, &Reject::not_allowed(forbidden));
         }
         if !full.is_empty() {
             self.refuse_hub(slot, &Reject::no_room(full));

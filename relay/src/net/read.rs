@@ -122,7 +122,7 @@ impl Shard {
         if matches!(session.conn.speaks, Speaks::Deriv(_) | Speaks::Hub(_)) {
             session.conn.heard = tick;
         }
-        if session.conn.speaks.is_stream() && !self.is_within_rate(slot) {
+        if !self.is_within_rate(slot) {
             return self.close(slot, CloseReason::RateLimited);
         }
         match inbound {
@@ -146,7 +146,7 @@ impl Shard {
     fn take_text(&mut self, slot: Slot, text: &str) {
         let Some(session) = self.fanout.session_mut(slot) else { return };
         match session.conn.speaks {
-            Speaks::Stream => self.take_command(slot, text),
+            Speaks::Stream | Speaks::User(_) => self.take_command(slot, text),
             Speaks::Undecided => self.take_first(slot, text),
             Speaks::Hub(_) => self.take_hub(slot, text),
             Speaks::Deriv(_) => self.take_deriv(slot, text),
@@ -159,7 +159,7 @@ impl Shard {
     fn take_binary(&mut self, slot: Slot, bytes: &[u8]) {
         let Some(session) = self.fanout.session_mut(slot) else { return };
         match session.conn.speaks {
-            Speaks::Stream | Speaks::Undecided => self.refuse_binary(slot),
+            Speaks::Stream | Speaks::Undecided | Speaks::User(_) => self.refuse_binary(slot),
             Speaks::Hub(_) => self.refuse_hub(slot, &hub::reply::Reject::binary()),
             Speaks::Deriv(_) => self.refuse_deriv(slot, None, "error", &deriv::reject::Reject::bad_request()),
             Speaks::SocketIo(_) => self.take_socketio_binary(slot),
@@ -183,13 +183,18 @@ impl Shard {
         }
     }
 
+    /// The usual limit is that of the stream dialect; what an account may has a limit of its own in any.
     fn is_within_rate(&mut self, slot: Slot) -> bool {
-        let Some(limit) = self.shared.config.limits.messages_per_second else { return true };
-        let now_ms = self.shared.clock.now_ms();
+        let shared = self.shared.clone();
+        let now_ms = shared.clock.now_ms();
         let Some(session) = self.fanout.session_mut(slot) else { return true };
-        if session.conn.ticket.is_exempt() {
+        let conn = &session.conn;
+        let is_limited = conn.speaks.is_stream() && !conn.ticket.is_exempt();
+        let usual = shared.config.limits.messages_per_second.filter(|_| is_limited);
+        let account = conn.ticket.account().and_then(|place| shared.config.access.accounts.at(place));
+        let Some(limit) = account.map_or(usual, |account| account.messages_per_second.over(usual)) else {
             return true;
-        }
+        };
         let limit = Limit { most: limit as usize, window_ms: MESSAGES_WINDOW_MS };
         session.conn.rate.get_or_insert_default().take(limit, now_ms).is_ok()
     }

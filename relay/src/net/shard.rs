@@ -268,6 +268,7 @@ impl Shard {
                 Mail::Open(opening) => self.open(*opening),
                 Mail::Answer(answered) => self.take_answer(*answered),
                 Mail::SocketIo(letter) => self.take_letter(*letter),
+                Mail::EndUser(ended) => self.end_user(&ended),
                 Mail::TellHub(frame) => self.tell_hub(&frame),
                 Mail::Drain => self.begin_drain(),
             }
@@ -289,6 +290,7 @@ impl Shard {
         }
         self.shared.metrics.shards[self.id].counters.upgraded.one();
         if is_stream {
+            self.begin_user(slot);
             self.subscribe_from_url(slot, &names, &bad);
         }
         self.greet_socketio(slot);
@@ -331,9 +333,12 @@ impl Shard {
             session.conn.armed = false;
             session.conn.since = session.conn.since.min(self.tick);
         }
-        if self.watch(slot, INTEREST) && self.shared.is_draining() {
-            self.announce_end(slot);
-            self.close(slot, CloseReason::Restart);
+        if self.watch(slot, INTEREST) {
+            self.check_user(slot);
+            if self.shared.is_draining() {
+                self.announce_end(slot);
+                self.close(slot, CloseReason::Restart);
+            }
         }
     }
 
@@ -387,7 +392,7 @@ impl Shard {
         let Some(session) = self.fanout.session_mut(slot) else { return false };
         session.conn.stage = Stage::Closing;
         session.conn.since = tick;
-        session.conn.ticket.leave_place();
+        session.conn.ticket.leave();
         self.leaving.push(session.conn.key);
         self.fanout.end(slot, frame);
         self.release();

@@ -13,7 +13,9 @@ use super::conn::Conn;
 use super::http::hold::Holds;
 use super::market::{Answered, Desk};
 use super::shard::Opening;
+use super::users::Users;
 use crate::access::rate::Callers;
+use crate::access::user::listen::Ended;
 use crate::config::Config;
 use crate::fanout::core::Portable;
 use crate::fanout::topics::Topics;
@@ -33,6 +35,7 @@ pub struct Shared {
     /// Channels that HTTP requests read.
     pub holds: Holds,
     pub desk: Desk,
+    pub users: Users,
     /// Chance, so that nobody can tell what others are given.
     pub secret: u128,
     /// Ids of Socket.IO sessions given so far.
@@ -68,6 +71,8 @@ pub enum Mail {
     Answer(Box<Answered>),
     /// What an HTTP request wants of a Socket.IO session.
     SocketIo(Box<super::socketio::Letter>),
+    /// A listen key is over.
+    EndUser(Box<Ended>),
     /// A frame for everybody who speaks hub.
     TellHub(Bytes),
     /// Stop: tell the clients, drain, end.

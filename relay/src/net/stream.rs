@@ -25,6 +25,13 @@ enum NotSubscribed {
     Refused(Refused),
 }
 
+fn code_of(why: Refused) -> i32 {
+    match why {
+        Refused::NoUpstream | Refused::NotAllowed => INVALID,
+        Refused::UpstreamFull | Refused::TooManyUnproven | Refused::TooManyTopics => NO_ROOM,
+    }
+}
+
 impl Shard {
     pub(super) fn take_command(&mut self, slot: Slot, text: &str) {
         match command::parse(text, self.shared.config.profile) {
@@ -49,17 +56,19 @@ impl Shard {
         for name in names {
             match self.subscribe(slot, std::slice::from_ref(name)) {
                 Ok(()) => {}
-                Err(NotSubscribed::Refused(why)) => refused.push((name.text(), why.to_string())),
-                Err(NotSubscribed::TooMany) => refused.push((name.text(), "Too many subscriptions".to_owned())),
+                Err(NotSubscribed::Refused(why)) => refused.push((name.text(), code_of(why), why.to_string())),
+                Err(NotSubscribed::TooMany) => {
+                    refused.push((name.text(), NO_ROOM, "Too many subscriptions".to_owned()));
+                }
             }
         }
         if !bad.is_empty() {
             self.reject(slot, &Reject::invalid_streams_in_url(bad));
         }
-        if let Some((_, why)) = refused.first() {
-            let names: Vec<&str> = refused.iter().map(|(name, _)| *name).collect();
+        if let Some((_, code, why)) = refused.first() {
+            let names: Vec<&str> = refused.iter().map(|(name, ..)| *name).collect();
             let msg = format!("{why}: {}", names.join(", "));
-            self.reject(slot, &Reject::new(NO_ROOM, msg, None));
+            self.reject(slot, &Reject::new(*code, msg, None));
         }
     }
 
@@ -74,18 +83,19 @@ impl Shard {
                     return self.too_many_subscriptions(slot);
                 }
                 Err(NotSubscribed::Refused(why)) => {
-                    let code = if why == Refused::NoUpstream { INVALID } else { NO_ROOM };
-                    return self.reject(slot, &Reject::new(code, why.to_string(), Some(id)));
+                    return self.reject(slot, &Reject::new(code_of(why), why.to_string(), Some(id)));
                 }
             },
+            Command::SubscribeUser { keys, names } => return self.subscribe_with_keys(slot, &keys, &names, id),
             Command::Unsubscribe(names) => {
                 for name in &names {
                     self.fanout.unsubscribe(slot, name);
+                    self.unsubscribe_user(slot, name);
                 }
                 self.release();
                 reply::ok(&id, &mut text);
             }
-            Command::List => reply::list(self.fanout.list(slot), &id, &mut text),
+            Command::List => reply::list(self.names_held(slot), &id, &mut text),
             Command::SetCombined(combined) => {
                 self.fanout.set_combined(slot, combined);
                 reply::ok(&id, &mut text);
@@ -108,6 +118,42 @@ impl Shard {
         Ok(())
     }
 
+    /// A list with listen keys in it. One that is not live is no stream.
+    fn subscribe_with_keys(&mut self, slot: Slot, keys: &[String], names: &[Name], id: Id) {
+        let Some(opened) = self.open_users(keys) else {
+            return self.reject(slot, &Reject::invalid_stream(Some(id)));
+        };
+        // User data first, so that it is counted when there is a look at how many more there may be.
+        let fresh: Vec<String> = opened.iter().map(|opened| opened.topic.channel()).collect();
+        let fresh: Vec<String> = fresh.into_iter().filter(|name| !self.fanout.holds(slot, name)).collect();
+        let mut users = opened.iter();
+        let result = users.try_for_each(|opened| self.subscribe_user(slot, opened)).map_err(NotSubscribed::Refused);
+        let result = result.and_then(|()| self.subscribe(slot, names));
+        if result.is_err() {
+            for name in &fresh {
+                self.fanout.unsubscribe(slot, name);
+            }
+            self.release();
+        }
+        match result {
+            Ok(()) => {
+                self.note_opened(slot, opened);
+                let mut text = Vec::new();
+                reply::ok(&id, &mut text);
+                self.say(slot, &text);
+                self.check_user(slot);
+            }
+            Err(NotSubscribed::TooMany) => {
+                self.shared.metrics.shards[self.id].counters.refused_subscriptions.one();
+                self.reject(slot, &Reject::too_many_subscriptions(Some(id)));
+                self.too_many_subscriptions(slot);
+            }
+            Err(NotSubscribed::Refused(why)) => {
+                self.reject(slot, &Reject::new(code_of(why), why.to_string(), Some(id)));
+            }
+        }
+    }
+
     /// All of the names or none.
     fn subscribe(&mut self, slot: Slot, names: &[Name]) -> Result<(), NotSubscribed> {
         let Some(session) = self.fanout.session(slot) else { return Ok(()) };
@@ -126,6 +172,10 @@ impl Shard {
         }
         if held + fresh.len() > most {
             return Err(NotSubscribed::TooMany);
+        }
+        if fresh.iter().any(|name| !self.allows_topic(slot, name.text())) {
+            self.count_refused(Refused::NotAllowed);
+            return Err(NotSubscribed::Refused(Refused::NotAllowed));
         }
         let mut channels: Vec<Arc<Channel>> = Vec::with_capacity(fresh.len());
         for name in fresh {
@@ -169,7 +219,13 @@ impl Shard {
             Refused::UpstreamFull => counters.refused_upstream_full.one(),
             Refused::TooManyUnproven => counters.refused_unproven.one(),
             Refused::TooManyTopics => counters.refused_topics.one(),
+            Refused::NotAllowed => counters.refused_not_allowed.one(),
         }
+    }
+
+    /// What is wrong has nothing to do with what was asked.
+    pub(super) fn refuse_command(&mut self, slot: Slot, msg: &'static str) {
+        self.reject(slot, &Reject::new(INVALID, msg, None));
     }
 
     fn reject(&mut self, slot: Slot, reject: &Reject) {

@@ -3,7 +3,7 @@
 use relay::wire::hub::first::{First, first};
 use relay::wire::json::Object;
 use relay::wire::stream::command::{self, Command};
-use relay::wire::stream::name::{Name, Profile};
+use relay::wire::stream::name::{Name, Profile, is_listen_key};
 use relay::wire::stream::reply;
 use serde_json::Value;
 
@@ -28,6 +28,9 @@ fn check(text: &str) {
                 let id = &request.id;
                 match &request.command {
                     Command::Subscribe(names) => reply::list(names.iter().map(Name::text), id, &mut answer),
+                    Command::SubscribeUser { keys, .. } => {
+                        reply::list(keys.iter().map(String::as_str), id, &mut answer)
+                    }
                     Command::Unsubscribe(names) => reply::list(names.iter().map(String::as_str), id, &mut answer),
                     Command::SetCombined(value) => reply::property(*value, id, &mut answer),
                     Command::List | Command::GetCombined => reply::ok(id, &mut answer),
@@ -48,8 +51,19 @@ fn check(text: &str) {
 }
 
 fn check_command(command: &Command, profile: Profile) {
-    let Command::Subscribe(names) = command else { return };
-    assert!(!names.is_empty());
+    let names = match command {
+        Command::Subscribe(names) => {
+            assert!(!names.is_empty());
+            names
+        }
+        Command::SubscribeUser { keys, names } => {
+            // What may be a listen key is never taken for a stream, nor a stream for a key.
+            assert!(!keys.is_empty() && keys.iter().all(|key| is_listen_key(key)));
+            assert!(names.iter().all(|name| !is_listen_key(name.text())));
+            names
+        }
+        _ => return,
+    };
     for name in names {
         // The form a name is kept under is a name, and its own form.
         assert_eq!(Name::parse(name.text(), profile).as_ref(), Ok(name));
@@ -72,6 +86,7 @@ fn fuzz_command_damage() {
         r#"{"method":"GET_PROPERTY","params":["combined"],"id":null}"#,
         r#"{"method":"LIST_SUBSCRIPTIONS","id":-3}"#,
         r#"{"type":"subscribe","channel":"ticker"}"#,
+        r#"{"method":"SUBSCRIBE","params":["pqia91ma19a5s61cv6a81va65sdf19v8a65a1a5s61cv6a81va65sdf19v8a65a1","!ticker@arr"],"id":1}"#,
     ];
     let samples = samples.map(|sample| sample.as_bytes().to_vec());
     bolero::check!().with_max_len(33).for_each(|input: &[u8]| {

@@ -34,6 +34,12 @@ impl Line {
         self.0["text"].as_str()
     }
 
+    /// A request's method, path and body.
+    pub fn call(&self) -> Option<(&str, &str, &str)> {
+        let http = self.0.get("http")?;
+        Some((http["method"].as_str()?, http["path"].as_str()?, http["body"].as_str()?))
+    }
+
     pub fn ping(&self) -> Option<&str> {
         self.0["ping"].as_str()
     }
@@ -45,5 +51,19 @@ impl Line {
     pub fn close(&self) -> Option<(u16, &str)> {
         let close = self.0.get("close")?;
         Some((close["code"].as_u64()? as u16, close["reason"].as_str()?))
+    }
+
+    /// A request's method, path and header lines.
+    pub fn request(&self) -> Option<(&str, &str, String)> {
+        let http = self.0.get("http").filter(|_| self.is_clients())?;
+        let headers = http["headers"].as_object()?.iter();
+        let headers = headers.map(|(name, value)| format!("{name}: {}\r\n", value.as_str().expect("text"))).collect();
+        Some((http["method"].as_str()?, http["path"].as_str()?, headers))
+    }
+
+    /// An answer's status and body.
+    pub fn response(&self) -> Option<(u16, &str)> {
+        let http = self.0.get("http").filter(|_| !self.is_clients())?;
+        Some((http["status"].as_u64()? as u16, http["body"].as_str()?))
     }
 }

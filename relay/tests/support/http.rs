@@ -46,6 +46,16 @@ pub fn get(address: SocketAddr, path: &str) -> Answer {
     ask(address, &format!("GET {path} HTTP/1.1\r\nHost: relay.test\r\nConnection: close\r\n\r\n"))
 }
 
+/// Posts a JSON text.
+pub fn post(address: SocketAddr, path: &str, body: &str) -> Answer {
+    let len = body.len();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: relay.test\r\nContent-Type: application/json\r\nContent-Length: {len}\r\n\
+         Connection: close\r\n\r\n"
+    );
+    ask(address, &(head + body))
+}
+
 /// Reads one answer; what follows it stays in `buffer`.
 pub fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Answer {
     try_answer(stream, buffer).expect("an answer before the end of the connection")
@@ -67,6 +77,28 @@ pub fn try_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Answer
             Err(_) => return None,
         }
     }
+}
+
+/// A request of somebody who may leave instead; it has no body.
+pub fn read_head(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<String> {
+    loop {
+        if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+            let head = buffer.drain(..end + 4).collect();
+            return Some(String::from_utf8(head).expect("a head is text"));
+        }
+        let mut chunk = [0; 4096];
+        match stream.read(&mut chunk) {
+            Ok(0) | Err(_) => return None,
+            Ok(count) => buffer.extend_from_slice(&chunk[..count]),
+        }
+    }
+}
+
+/// A request with a method, without a body; `more` are header lines, each ending in CRLF.
+pub fn request(address: SocketAddr, method: &str, path: &str, more: &str) -> Answer {
+    let head =
+        format!("{method} {path} HTTP/1.1\r\nHost: relay.test\r\nContent-Length: 0\r\nConnection: close\r\n{more}\r\n");
+    ask(address, &head)
 }
 
 fn parse(bytes: &[u8]) -> Option<(Answer, usize)> {

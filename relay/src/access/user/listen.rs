@@ -1,4 +1,4 @@
-//! Listen keys: an account gets one for an hour, extends it, and opens its user data stream with it.
+//! Listen keys: an account gets one for a while, extends it, and opens its user data stream with it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::limits::{LISTEN_KEYS_MAX, LISTEN_KEYS_PER_IP_MAX};
 use crate::wire::http::ip::IpKey;
 use crate::wire::stream::name::is_listen_key;
 
-/// How long a key lives after it was asked for or extended.
+/// How long a key lives after it was asked for or extended, unless the configuration says otherwise.
 pub const LIFE_MS: u64 = 60 * 60 * 1000;
 
 /// What a new key is made of: two bytes for each of its 64 characters, so that all characters are as likely as can be.
@@ -80,8 +80,9 @@ pub enum End {
 }
 
 /// The live keys.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ListenKeys {
+    life_ms: u64,
     live: HashMap<AccountId, Live, RandomState>,
     /// By digest, so that the time of a lookup says nothing about the keys there are.
     by_key: HashMap<Digest, AccountId, RandomState>,
@@ -100,7 +101,26 @@ struct Live {
     share: Share,
 }
 
+impl Default for ListenKeys {
+    fn default() -> Self {
+        Self::new(LIFE_MS)
+    }
+}
+
 impl ListenKeys {
+    /// None yet. Each will live so long.
+    pub fn new(life_ms: u64) -> Self {
+        Self {
+            life_ms,
+            live: HashMap::default(),
+            by_key: HashMap::default(),
+            due: BTreeSet::new(),
+            shared: 0,
+            by_ip: HashMap::default(),
+            ended: Vec::new(),
+        }
+    }
+
     /// The account's key, extended; a new one if it has none.
     pub fn create(
         &mut self,
@@ -133,20 +153,20 @@ impl ListenKeys {
         if let Share::Address(ip) = share {
             *self.by_ip.entry(ip).or_default() += 1;
         }
-        let expires_ms = now_ms + LIFE_MS;
+        let expires_ms = now_ms + self.life_ms;
         self.by_key.insert(digest, account);
         self.due.insert((expires_ms, account));
         self.live.insert(account, Live { key, digest, expires_ms, share });
         Ok(())
     }
 
-    /// Gives the account's key another hour; `None` if it has no live one.
+    /// Gives the account's key another of its lives; `None` if it has no live one.
     pub fn extend(&mut self, account: AccountId, now_ms: u64) -> Option<&ListenKey> {
         self.expire(now_ms);
         let live = self.live.get_mut(&account)?;
         self.due.remove(&(live.expires_ms, account));
         // A clock that was set back shortens no life.
-        live.expires_ms = live.expires_ms.max(now_ms + LIFE_MS);
+        live.expires_ms = live.expires_ms.max(now_ms + self.life_ms);
         self.due.insert((live.expires_ms, account));
         Some(&live.key)
     }
@@ -171,6 +191,12 @@ impl ListenKeys {
         let key = digest(text);
         let account = *self.by_key.get(&key)?;
         Some(UserTopic { account, key })
+    }
+
+    /// Whether the key behind a topic lives still.
+    pub fn is_live(&mut self, topic: &UserTopic, now_ms: u64) -> bool {
+        self.expire(now_ms);
+        self.by_key.get(&topic.key) == Some(&topic.account)
     }
 
     /// The keys that ended since this was asked last.

@@ -13,6 +13,7 @@ use crate::fanout::slab::Slot;
 use crate::fanout::subscribe::From;
 use crate::sync::Arc;
 use crate::wire::dialect::Dialect;
+use crate::wire::notice::StreamState;
 
 /// Sockets that take so many bytes, and what they took.
 #[derive(Default)]
@@ -97,6 +98,50 @@ fn heads() {
     assert_eq!(sockets.messages(1), ["[b,0]", "[b,1]", "[b,2]"]);
     assert_eq!(sockets.messages(1), sockets.messages(2));
     assert_eq!(sockets.writes, 6, "two frames are one write");
+}
+
+/// Of user data each subscription has a name of its own, which combined clients and notices have; and no other text of
+/// the channel's own name reaches anybody.
+#[test]
+fn names_of_ones_own() {
+    let mut fanout = Fanout::new(0);
+    let mut feed = feed(0, "user 7", Kind::Event, Dialect::Stream);
+    let mut sockets = Sockets::default();
+    let slots: Vec<Slot> = (0..4).map(|conn| fanout.open(conn, conn % 2 == 1, conn == 3)).collect();
+    for (slot, key) in slots.iter().zip(["a", "a", "b", "b"]) {
+        assert!(fanout.subscribe_with(*slot, &feed.channel, From::Kind, key.as_bytes()));
+    }
+    feed.appender.append(b"[1]", 0);
+    feed.appender.append(b"[2]", 0);
+    turns(&mut fanout, &feed, &mut sockets);
+    assert_eq!(sockets.messages(0), ["[1]", "[2]"]);
+    assert_eq!(sockets.messages(1), [r#"{"stream":"a","data":[1]}"#, r#"{"stream":"a","data":[2]}"#]);
+    assert_eq!(sockets.messages(2), sockets.messages(0));
+    assert_eq!(sockets.messages(3), [r#"{"stream":"b","data":[1]}"#, r#"{"stream":"b","data":[2]}"#]);
+    // Cut in a frame, switched, and served by itself.
+    sockets.room.insert(1, 5);
+    sockets.room.insert(2, 0);
+    feed.appender.append(b"[3]", 0);
+    turns(&mut fanout, &feed, &mut sockets);
+    fanout.set_combined(slots[1], false);
+    fanout.set_combined(slots[2], true);
+    feed.appender.append(b"[4]", 0);
+    turns(&mut fanout, &feed, &mut sockets);
+    sockets.room.clear();
+    for slot in &slots {
+        fanout.writable(*slot);
+    }
+    turns(&mut fanout, &feed, &mut sockets);
+    assert_eq!(sockets.messages(1)[2..], [r#"{"stream":"a","data":[3]}"#, "[4]"]);
+    assert_eq!(sockets.messages(2)[2..], [r#"{"stream":"b","data":[3]}"#, r#"{"stream":"b","data":[4]}"#]);
+    feed.channel.set_condition(StreamState::Recovering);
+    turns(&mut fanout, &feed, &mut sockets);
+    let notice = r#"{"stream":"b","data":{"e":"relayNotice","E":0,"stream":"b","state":"recovering","#;
+    assert!(sockets.messages(3)[4].starts_with(notice), "{:?}", sockets.messages(3)[4]);
+    for conn in 0..4 {
+        assert!(sockets.messages(conn).iter().all(|message| !message.contains("user")));
+    }
+    assert_eq!(fanout.holders("user 7"), slots);
 }
 
 /// Who comes late gets the newest frame of each key, in the order they were said; then everything.

@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -20,12 +21,16 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::{Settings, Target};
 
+/// The certificates we trust, needed for `wss` and `https`.
+pub type Trust<'a> = Option<&'a Arc<ClientConfig>>;
+
 /// From the lookup to the venue's 101.
-const DIAL_MAX: Duration = Duration::from_secs(10);
+pub(super) const DIAL_MAX: Duration = Duration::from_secs(10);
 /// One address, when there are several: a dead one must not use up all of the time.
 const ADDRESS_MAX: Duration = Duration::from_secs(3);
 
@@ -33,7 +38,7 @@ const ADDRESS_MAX: Duration = Duration::from_secs(3);
 const WEBSOCKET_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DialError {
+pub enum DialError {
     #[error("no answer within 10 s")]
     TimedOut,
     #[error("{0}")]
@@ -46,6 +51,10 @@ pub(super) enum DialError {
     ServerName,
     #[error("http: {0}")]
     Http(#[from] hyper::Error),
+    #[error("the token cannot stand in a header")]
+    Token,
+    #[error("the answer's body is too long, or ended early")]
+    Body,
     #[error("answered {0} instead of 101")]
     Status(StatusCode),
     #[error("the answer's {0} header is wrong")]
@@ -63,11 +72,14 @@ pub(super) struct Dialled {
 }
 
 pub(super) async fn dial(settings: &Settings) -> Result<Dialled, DialError> {
-    timeout(DIAL_MAX, dial_unlimited(settings)).await.map_err(|_| DialError::TimedOut)?
+    dial_target(&settings.target, settings.tls.as_ref()).await
 }
 
-async fn dial_unlimited(settings: &Settings) -> Result<Dialled, DialError> {
-    let target = &settings.target;
+pub(super) async fn dial_target(target: &Target, tls: Trust<'_>) -> Result<Dialled, DialError> {
+    timeout(DIAL_MAX, dial_unlimited(target, tls)).await.map_err(|_| DialError::TimedOut)?
+}
+
+async fn dial_unlimited(target: &Target, tls: Trust<'_>) -> Result<Dialled, DialError> {
     let socket = connect(target).await?;
     socket.set_nodelay(true)?;
     if !target.is_tls() {
@@ -75,15 +87,23 @@ async fn dial_unlimited(settings: &Settings) -> Result<Dialled, DialError> {
         let (read, write) = socket.into_split();
         return Ok(Dialled { read: Box::new(read), write: Box::new(write), leftover });
     }
-    let config = settings.tls.clone().ok_or(DialError::NoTls)?;
-    let name = ServerName::try_from(target.host().to_owned()).map_err(|_| DialError::ServerName)?;
-    let socket = TlsConnector::from(config).connect(name, socket).await?;
+    let socket = secure(socket, target, tls).await?;
     let (socket, leftover) = open::<TlsStream<TcpStream>>(socket, target).await?;
     let (read, write) = tokio::io::split(socket);
     Ok(Dialled { read: Box::new(read), write: Box::new(write), leftover })
 }
 
-async fn connect(target: &Target) -> Result<TcpStream, DialError> {
+pub(super) async fn secure(
+    socket: TcpStream,
+    target: &Target,
+    tls: Trust<'_>,
+) -> Result<TlsStream<TcpStream>, DialError> {
+    let config = tls.cloned().ok_or(DialError::NoTls)?;
+    let name = ServerName::try_from(target.host().to_owned()).map_err(|_| DialError::ServerName)?;
+    Ok(TlsConnector::from(config).connect(name, socket).await?)
+}
+
+pub(super) async fn connect(target: &Target) -> Result<TcpStream, DialError> {
     let addresses: Vec<SocketAddr> = tokio::net::lookup_host((target.host(), target.port())).await?.collect();
     let limit = if addresses.len() > 1 { ADDRESS_MAX } else { DIAL_MAX };
     let mut failure = DialError::NoAddress;

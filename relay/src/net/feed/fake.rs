@@ -78,7 +78,7 @@ impl Venue {
     }
 }
 
-async fn head_of(socket: &mut (impl AsyncRead + Unpin)) -> String {
+pub(super) async fn head_of(socket: &mut (impl AsyncRead + Unpin)) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let count = socket.read_buf(&mut head).await.expect("a request");

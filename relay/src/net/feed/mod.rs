@@ -11,7 +11,9 @@ mod driver;
 mod inlet;
 mod message;
 mod reader;
+pub mod request;
 mod shared;
+pub mod single;
 mod target;
 pub mod tls;
 mod writer;
@@ -26,6 +28,7 @@ mod tests;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+pub use dial::{DialError, Trust};
 pub use driver::run;
 pub use target::{Target, TargetError};
 

@@ -38,6 +38,12 @@ impl Target {
         Ok(Self { is_tls, host: host.to_owned(), port, path: format!("{base}/stream{query}") })
     }
 
+    /// Exactly this place. An IPv6 address comes without brackets.
+    pub fn exact(is_tls: bool, host: &str, port: u16, path: &str) -> Self {
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        Self { is_tls, host, port, path: path.to_owned() }
+    }
+
     pub fn is_tls(&self) -> bool {
         self.is_tls
     }

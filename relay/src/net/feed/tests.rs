@@ -11,7 +11,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-use super::fake::{Got, Venue, data, frame, text};
+use super::fake::{Got, Venue, data, frame, head_of, text};
 use super::harness::{Told, World, on_a_shard};
 use super::*;
 use crate::limits::UPSTREAM_MESSAGE_BYTES_MAX;
@@ -277,5 +277,51 @@ fn a_shutdown_says_goodbye_and_ends() {
         timeout(Duration::from_secs(2), world.feed).await.expect("ends in time").expect("without a panic");
         assert_eq!(peer.next().await, Got::Close);
         assert_eq!(peer.next().await, Got::Gone);
+    });
+}
+
+/// A request with its token and one stream of its own, over TLS; what came behind the handshake's answer is not lost.
+#[test]
+fn a_request_and_a_single_stream_go_over_tls() {
+    on_a_shard(async {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/net/feed/testdata/ca.pem");
+        let tls = tls::config(Some(path.as_ref())).expect("roots");
+        let venue = Venue::start().await;
+        let port = venue.address.port();
+        let asked = Target::exact(true, "localhost", port, "/api/v1/listenKey");
+        let served = async {
+            let (socket, _) = venue.listener.accept().await.expect("accepted");
+            let mut socket = TlsAcceptor::from(localhost()).accept(socket).await.expect("trusted");
+            let head = head_of(&mut socket).await;
+            let answer = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}";
+            tokio::io::AsyncWriteExt::write_all(&mut socket, answer).await.expect("answered");
+            (socket, head)
+        };
+        let method = hyper::Method::POST;
+        let ((_socket, head), answer) = tokio::join!(served, request::request(&method, &asked, Some(&tls), "T"));
+        let (status, body) = answer.expect("an answer");
+        assert_eq!((status.as_u16(), &body[..]), (201, b"{}".as_slice()));
+        assert!(head.starts_with("POST /api/v1/listenKey HTTP/1.1\r\n"), "{head}");
+        assert!(head.contains("authorization: Bearer T\r\n") && head.contains("x-mbx-apikey: T\r\n"), "{head}");
+
+        let stream = Target::exact(true, "localhost", port, "/ws/key");
+        let (single, (mut peer, _)) =
+            tokio::join!(single::Single::open(&stream, Some(&tls)), venue.accept_tls(localhost()));
+        let mut brought = Vec::new();
+        let reading = single.expect("open").read(|one| {
+            brought.push(match one {
+                single::Brought::Text(text) => String::from_utf8_lossy(text).into_owned(),
+                single::Brought::Dropped(reason) => format!("{reason:?}"),
+            });
+            brought.len() < 3
+        });
+        let saying = async {
+            peer.send(&[text("a"), frame(true, OpCode::Binary, b"x"), frame(true, OpCode::Ping, b"p")].concat()).await;
+            assert_eq!(peer.next().await, Got::Pong(b"p".to_vec()));
+            peer.send(&text("b")).await;
+            assert_eq!(peer.next().await, Got::Close, "an end is said");
+        };
+        let (why, ()) = tokio::join!(reading, saying);
+        assert_eq!((brought.join(" "), why.as_str()), ("a Binary b".to_owned(), "ended"));
     });
 }

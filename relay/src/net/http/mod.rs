@@ -3,6 +3,7 @@
 //! A connection is served by one task. While it is at work it has one of the places for handshakes; an answer that
 //! stays open (a poll that waits, a stream of events) gives that up for one of the places of its own kind.
 
+mod access;
 mod answer;
 mod cors;
 pub mod hold;
@@ -32,6 +33,7 @@ use self::cors::is_api;
 pub use self::place::{Long, Phase, Place};
 use super::admission::Ticket;
 use super::shared::Shared;
+use crate::access::rest::Route;
 use crate::config::Forwarded;
 use crate::limits::REQUEST_HEAD_BYTES_MAX;
 use crate::metrics::ShardCounters;
@@ -70,6 +72,8 @@ pub(super) struct Visit {
     pub ticket: Cell<Option<Ticket>>,
     refused: bool,
     peer: IpAddr,
+    /// The client's address as the connection has it, and whether it is this machine itself.
+    client: (IpKey, bool),
     place: Cell<Option<Place>>,
     phase: Rc<Cell<Phase>>,
     /// Ends the connection, whatever hyper still has for it.
@@ -95,7 +99,9 @@ pub async fn serve(http: Rc<Http>, stream: TcpStream, waiting: Waiting) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(keepalive).max_buf_size(REQUEST_HEAD_BYTES_MAX);
     let cut = tokio::sync::Notify::new();
-    let visit = Visit { ticket: Cell::new(Some(ticket)), refused, peer, place: Cell::new(Some(place)), phase, cut };
+    let client = (ticket.ip(), ticket.is_loopback());
+    let place = Cell::new(Some(place));
+    let visit = Visit { ticket: Cell::new(Some(ticket)), refused, peer, client, place, phase, cut };
     let visit = Rc::new(visit);
     let watched = visit.clone();
     let service = service_fn(|request| {
@@ -146,11 +152,13 @@ impl Http {
         }
         match &*target.path() {
             "/" => index(&self.shared),
-            "/ws/test" if request.method() == Method::POST && self.shared.config.hub.test => {
-                self.test_call(request, visit).await
+            // Anybody else there asks for a WebSocket: `test` is no stream's name, so it is as good as `/ws`.
+            "/ws/test" if request.method() == Method::POST || request.method() == Method::OPTIONS => {
+                self.test(request, visit).await
             }
+            _ if let Some(route) = Route::of(target) => self.listen(request, target, route, visit).await,
             _ if deriv::is_deriv(target) => self.open_deriv(request, target, visit),
-            _ if is_api => {
+            path if is_api && path != "/ws/test" => {
                 self.deny(StatusCode::NOT_FOUND, "Nothing is here: /api/v1/snapshot/<stream>, /api/v1/topics, /sse")
             }
             _ => self.open_socket(request, target, visit),
@@ -184,13 +192,8 @@ impl Http {
         origins.is_empty() || origin.to_str().is_ok_and(|origin| origins.iter().any(|one| one.matches(origin)))
     }
 
-    /// The client's address: the peer's, or what one of our proxies says.
-    pub(super) fn client_address(&self, request: &Request<Incoming>, visit: &Visit) -> IpAddr {
-        self.told_address(request, visit.peer).unwrap_or(visit.peer)
-    }
-
     /// The client's address, if the peer is one of our proxies and says it.
-    fn told_address(&self, request: &Request<Incoming>, peer: IpAddr) -> Option<IpAddr> {
+    fn told_address<B>(&self, request: &Request<B>, peer: IpAddr) -> Option<IpAddr> {
         let edge = &self.shared.config.edge;
         let Some(Forwarded::Header(name)) = &edge.forwarded else { return None };
         if !edge.trusted_proxies.iter().any(|proxies| proxies.contains(peer)) {

@@ -11,9 +11,11 @@ use hyper::{Method, Request, StatusCode};
 use super::answer::{Answer, close_after, error, json};
 use super::hold::Listener;
 use super::{Http, Long, Visit};
+use crate::access::account::Entitlement;
 use crate::fanout::channel::Channel;
 use crate::fanout::topics::{Refused, Row};
 use crate::limits::{TOPIC_ROWS_AT_ONCE, TOPIC_ROWS_MAX};
+use crate::wire::dialect::Dialect;
 use crate::wire::http::ip::{IpKey, is_loopback};
 use crate::wire::http::target::Target;
 use crate::wire::json::write_string;
@@ -42,18 +44,31 @@ impl Http {
         if request.method() != Method::GET && request.method() != Method::HEAD {
             return Some(self.only_get());
         }
+        let rights = match self.admit(request, visit, &[Dialect::Stream]) {
+            Ok(rights) => rights,
+            Err(refusal) => return Some(refusal),
+        };
         Some(match (path, stream) {
-            ("/api/v1/topics", _) => self.topics(target).await,
-            ("/sse", _) => self.event_stream(request, target, visit),
-            (_, stream) => self.snapshot(stream.unwrap_or_default(), request, visit).await,
+            ("/api/v1/topics", _) => self.topics(target, &rights).await,
+            ("/sse", _) => self.event_stream(request, target, visit, &rights),
+            (_, stream) => self.snapshot(stream.unwrap_or_default(), request, visit, &rights).await,
         })
     }
 
     /// The newest frame of a stream.
-    async fn snapshot(self: &Rc<Http>, stream: &str, request: &Request<Incoming>, visit: &Rc<Visit>) -> Answer {
+    async fn snapshot(
+        self: &Rc<Http>,
+        stream: &str,
+        request: &Request<Incoming>,
+        visit: &Rc<Visit>,
+        rights: &Entitlement,
+    ) -> Answer {
         let Ok(name) = Name::parse(stream, self.shared.config.profile) else {
             return self.deny(StatusCode::BAD_REQUEST, &format!("Invalid stream: {stream}"));
         };
+        if !rights.allows_topic(name.text()) {
+            return self.deny_stream(name.text(), Refused::NotAllowed);
+        }
         let mut listener = Listener::new(self.shared.clone());
         let channel = match listener.hold(&name, self.payer(request, visit)) {
             Ok(channel) => channel,
@@ -109,7 +124,7 @@ impl Http {
     }
 
     /// The names that the relay knows now, a page at a time.
-    async fn topics(&self, target: &Target<'_>) -> Answer {
+    async fn topics(&self, target: &Target<'_>, rights: &Entitlement) -> Answer {
         let number = |name: &str, default| match target.value(name) {
             Some(value) => value.parse::<u32>().map_err(|_| format!("{name} must be a number")),
             None => Ok(default),
@@ -130,7 +145,10 @@ impl Http {
         {
             let (rows, more) = self.shared.topics.rows(from, TOPIC_ROWS_AT_ONCE);
             next = more;
-            for row in rows.iter().filter(|row| row.channel.name.starts_with(&*prefix)) {
+            // User data is nobody else's business, its name included.
+            let is_shown =
+                |name: &str| !name.starts_with("user ") && name.starts_with(&*prefix) && rights.allows_topic(name);
+            for row in rows.iter().filter(|row| is_shown(&row.channel.name)) {
                 if count == limit {
                     next = Some(row.channel.id);
                     break;
@@ -229,11 +247,12 @@ impl Http {
     }
 
     /// Says why a stream cannot be had.
-    fn deny_stream(&self, name: &str, why: Refused) -> Answer {
+    pub(super) fn deny_stream(&self, name: &str, why: Refused) -> Answer {
         self.count_refused(why);
         let text = format!("{why}: {name}");
         match why {
             Refused::NoUpstream => error(StatusCode::NOT_FOUND, &text),
+            Refused::NotAllowed => error(StatusCode::FORBIDDEN, &text),
             Refused::TooManyUnproven => retry_later(error(StatusCode::TOO_MANY_REQUESTS, &text)),
             Refused::UpstreamFull | Refused::TooManyTopics => {
                 retry_later(error(StatusCode::SERVICE_UNAVAILABLE, &text))
@@ -257,6 +276,7 @@ impl Http {
             Refused::UpstreamFull => counters.refused_upstream_full.one(),
             Refused::TooManyUnproven => counters.refused_unproven.one(),
             Refused::TooManyTopics => counters.refused_topics.one(),
+            Refused::NotAllowed => counters.refused_not_allowed.one(),
         }
     }
 

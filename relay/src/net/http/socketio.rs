@@ -90,7 +90,7 @@ impl Http {
                 Ok(self.upgrade(request, visit, self.shard, socket))
             }
             url::Request::Upgrade(sid) => {
-                self.admit(url::Request::Upgrade(sid), sid).await?;
+                self.ask_session(url::Request::Upgrade(sid), sid).await?;
                 let socket = Socket::new(Speaks::SocketIoProbe(Box::new(Probe::new(sid))), false);
                 Ok(self.upgrade(request, visit, usize::from(sid.shard()), socket))
             }
@@ -139,7 +139,7 @@ impl Http {
 
     async fn post(self: &Rc<Http>, request: Request<Incoming>, sid: Sid) -> Result<Answer, Refusal> {
         let shard = self.shard_of(sid)?;
-        self.admit(url::Request::Post(sid), sid).await?;
+        self.ask_session(url::Request::Post(sid), sid).await?;
         let mut posting = Posting { http: self.clone(), shard, sid, is_over: false };
         let body = Limited::new(request.into_body(), CLIENT_MESSAGE_BYTES_MAX).collect();
         let body = match tokio::time::timeout(BODY_TIMEOUT, body).await {
@@ -160,7 +160,7 @@ impl Http {
     }
 
     /// Asks the session's shard whether it takes such a request now.
-    async fn admit(self: &Rc<Http>, request: url::Request, sid: Sid) -> Result<(), Refusal> {
+    async fn ask_session(self: &Rc<Http>, request: url::Request, sid: Sid) -> Result<(), Refusal> {
         let shard = self.shard_of(sid)?;
         let (sender, receiver) = oneshot::channel();
         self.shared.send(shard, mail(Letter::Admit { request, sid, answer: sender }));

@@ -21,6 +21,7 @@ use super::answer::{Answer, close_after, whole};
 use super::hold::Listener;
 use super::rest::not_stored;
 use super::{Http, Long, Visit};
+use crate::access::account::Entitlement;
 use crate::fanout::follow::{After, Follower, Item, Step};
 use crate::fanout::topics::Refused;
 use crate::limits::SSE_CHUNK_BYTES_MAX;
@@ -45,12 +46,16 @@ impl Http {
         request: &Request<Incoming>,
         target: &Target<'_>,
         visit: &Rc<Visit>,
+        rights: &Entitlement,
     ) -> Answer {
         let last = request.headers().get("last-event-id").map(|id| id.to_str().unwrap_or("?"));
         let ask = match Ask::read(target, last, self.shared.config.profile) {
             Ok(ask) => ask,
             Err(why) => return self.deny(StatusCode::BAD_REQUEST, &why.to_string()),
         };
+        if let Some(name) = ask.names.iter().find(|name| !rights.allows_topic(name.text())) {
+            return self.deny_stream(name.text(), Refused::NotAllowed);
+        }
         if request.method() == Method::HEAD {
             return event_answer(whole(""));
         }

@@ -1,5 +1,6 @@
 //! From a request to a WebSocket connection of a shard.
 
+use crate::wire::dialect::Dialect;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
@@ -11,6 +12,7 @@ use hyper_util::rt::TokioIo;
 
 use super::answer::{Answer, close_after, json, text, whole};
 use super::{Http, Visit};
+use crate::access::account::Entitlement;
 use crate::net::conn::Speaks;
 use crate::net::deriv::Client;
 use crate::net::shard::Opening;
@@ -51,21 +53,47 @@ impl Http {
         let (names, bad) = match entry {
             Entry::Plain | Entry::NotStream => (Vec::new(), Vec::new()),
             Entry::Raw(names, bad) | Entry::Combined(names, bad) => (names, bad),
-            Entry::ListenKey(_) => {
-                if let Err(refusal) = self.check_upgrade(&request) {
-                    return refusal;
-                }
-                // User data streams come later; until then no key is valid.
-                self.counters().refused_listen_key.one();
-                return close_after(json(StatusCode::UNAUTHORIZED, r#"{"code":401,"msg":"Unauthorized"}"#));
-            }
+            Entry::ListenKey(key) => return self.open_user(request, &key, combined, notices, visit),
         };
         let speaks = match (echo, names.is_empty() && bad.is_empty() && !combined) {
             (true, _) => Speaks::Echo,
             (false, true) => Speaks::Undecided,
             (false, false) => Speaks::Stream,
         };
-        let socket = Socket { speaks, combined, notices, names, bad };
+        let dialects: &[Dialect] = match speaks {
+            Speaks::Undecided => &[Dialect::Stream, Dialect::Hub],
+            _ => &[Dialect::Stream],
+        };
+        let rights = match self.admit(&request, visit, dialects) {
+            Ok(rights) => rights,
+            Err(refusal) => return refusal,
+        };
+        let socket = Socket { speaks, combined, notices, names, bad, rights };
+        self.upgrade(request, visit, self.shard, socket)
+    }
+
+    /// A user data stream. Its listen key stands for the account's API key; one that comes as well has to be good.
+    fn open_user(
+        self: &Rc<Http>,
+        request: Request<Incoming>,
+        key: &str,
+        combined: bool,
+        notices: bool,
+        visit: &Rc<Visit>,
+    ) -> Answer {
+        if let Err(refusal) = self.check_upgrade(&request) {
+            return refusal;
+        }
+        let Some(opened) = self.shared.open_user(key) else {
+            self.counters().refused_listen_key.one();
+            return close_after(json(StatusCode::UNAUTHORIZED, r#"{"code":401,"msg":"Unauthorized"}"#));
+        };
+        if let Err(refusal) = self.judge(&request, visit) {
+            return refusal;
+        }
+        let rights = self.shared.config.access.accounts.entitlement(opened.topic.account());
+        let speaks = Speaks::User(Box::new(vec![opened]));
+        let socket = Socket { combined, rights, ..Socket::new(speaks, notices) };
         self.upgrade(request, visit, self.shard, socket)
     }
 
@@ -80,8 +108,12 @@ impl Http {
             Ok(url) => url,
             Err(error) => return self.refuse(StatusCode::UNAUTHORIZED, &format!("{error}\n")),
         };
+        let rights = match self.admit(&request, visit, &[Dialect::Deriv]) {
+            Ok(rights) => rights,
+            Err(refusal) => return refusal,
+        };
         let client = Client::new(self.shared.config.deriv.app_ids.allow(url.app_id));
-        let socket = Socket::new(Speaks::Deriv(Box::new(client)), url.notices);
+        let socket = Socket { rights, ..Socket::new(Speaks::Deriv(Box::new(client)), url.notices) };
         self.upgrade(request, visit, self.shard, socket)
     }
 
@@ -102,6 +134,9 @@ impl Http {
         };
         if let Some(ip) = self.told_address(&request, visit.peer) {
             ticket.set_ip(IpKey::from(ip), is_loopback(ip));
+        }
+        if !ticket.take_account(&socket.rights) {
+            return self.too_many_of_account(socket.speaks.dialect());
         }
         if socket.speaks.is_stream() && !ticket.take_place() {
             self.counters().refused_ip.one();
@@ -156,12 +191,14 @@ pub(in crate::net) struct Socket {
     pub notices: bool,
     pub names: Vec<crate::wire::stream::name::Name>,
     pub bad: Vec<String>,
+    pub rights: Entitlement,
 }
 
 impl Socket {
-    /// One that subscribes to nothing by its URL.
+    /// One that subscribes to nothing by its URL and may do everything.
     pub fn new(speaks: Speaks, notices: bool) -> Socket {
-        Socket { speaks, combined: false, notices, names: Vec::new(), bad: Vec::new() }
+        let (names, bad, rights) = (Vec::new(), Vec::new(), Entitlement::default());
+        Socket { speaks, combined: false, notices, names, bad, rights }
     }
 }
 
@@ -181,7 +218,7 @@ async fn take_back(
     };
     let Ok(stream) = parts.io.into_inner().into_std() else { return };
     let fd: OwnedFd = stream.into();
-    let Socket { speaks, combined, notices, names, bad } = socket;
+    let Socket { speaks, combined, notices, names, bad, .. } = socket;
     let opening = Opening { fd, ticket, speaks, combined, notices, names, bad, early: parts.read_buf };
     http.shared.send(shard, Mail::Open(Box::new(opening)));
 }

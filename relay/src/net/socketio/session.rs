@@ -4,8 +4,6 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use sha2::{Digest, Sha256};
 
-use crate::access::account::Visitor;
-use crate::access::key::Key;
 use crate::fanout::slab::Slot;
 use crate::limits::{CLIENT_MESSAGE_BYTES_MAX, SOCKETIO_PACKETS_PER_SECOND};
 use crate::net::conn::{MESSAGES_WINDOW_MS, Speaks, Stage, slot_of};
@@ -151,18 +149,24 @@ impl Shard {
         }
     }
 
-    /// Whether a client with this key is let in. Without accounts any text will do: the dialect's own document asks for one.
-    fn may_connect(&self, slot: Slot, api_key: Option<&str>) -> bool {
-        let config = &self.shared.config;
-        let needs_key = config.socketio.require_key;
-        let accounts = &config.access.accounts;
-        if accounts.is_empty() {
+    /// Whether a client with this key is let in, and has a place of its account's. Without accounts any text will do: the
+    /// dialect's own document asks for one.
+    fn may_connect(&mut self, slot: Slot, api_key: Option<&str>) -> bool {
+        let needs_key = self.shared.config.socketio.require_key;
+        if self.shared.config.access.accounts.is_empty() {
             return api_key.is_some() || !needs_key;
         }
-        let Ok(key) = api_key.map(Key::parse).transpose() else { return false };
-        let is_loopback = self.fanout.session(slot).is_some_and(|session| session.conn.ticket.is_loopback());
-        let visitor = Visitor { dialects: &[Dialect::SocketIo], key: key.as_ref(), is_loopback, needs_key };
-        accounts.admit(visitor).is_ok()
+        let shared = self.shared.clone();
+        let Some(session) = self.fanout.session_mut(slot) else { return false };
+        let ticket = &mut session.conn.ticket;
+        match shared.admit_key(api_key, Dialect::SocketIo, ticket.is_loopback(), needs_key) {
+            Ok(rights) => {
+                // Who connects again after it left is counted anew.
+                ticket.leave_account();
+                ticket.take_account(&rights)
+            }
+            Err(_) => false,
+        }
     }
 
     /// Its subscriptions end and nothing it asked is answered; the transport stays.

@@ -17,6 +17,8 @@ pub enum Code {
     /// What stands behind us failed; the call has left nothing behind.
     WrongResponse,
     AuthorizationRequired,
+    /// The client's API key does not allow it.
+    PermissionDenied,
     InvalidAppId,
 }
 
@@ -33,6 +35,7 @@ impl Code {
             Self::RateLimit => "RateLimit",
             Self::WrongResponse => "WrongResponse",
             Self::AuthorizationRequired => "AuthorizationRequired",
+            Self::PermissionDenied => "PermissionDenied",
             Self::InvalidAppId => "InvalidAppID",
         }
     }
@@ -100,6 +103,10 @@ impl Reject {
 
     pub fn authorization_required() -> Self {
         Self::new(Code::AuthorizationRequired, "Please log in. This relay serves market data and holds no accounts.")
+    }
+
+    pub fn permission_denied(symbol: &str) -> Self {
+        Self::new(Code::PermissionDenied, format!("Permission denied: your API key does not allow {symbol}."))
     }
 
     pub fn invalid_app_id() -> Self {

@@ -28,6 +28,8 @@ pub enum Code {
     UnknownType,
     InvalidRequest,
     UnknownChannel,
+    /// The client's API key does not allow it.
+    Forbidden,
     /// Not a client's fault: there is no room for the subscription now.
     Overloaded,
     RateLimited,
@@ -40,6 +42,7 @@ impl Code {
             Self::UnknownType => "unknown_type",
             Self::InvalidRequest => "invalid_request",
             Self::UnknownChannel => "unknown_channel",
+            Self::Forbidden => "forbidden",
             Self::Overloaded => "overloaded",
             Self::RateLimited => "rate_limited",
         }
@@ -87,6 +90,17 @@ impl Reject {
 
     pub(super) fn overlong_channel() -> Self {
         Self::new(Code::InvalidRequest, format!("a channel's name must have at most {NAME_BYTES_MAX} bytes"))
+    }
+
+    /// The API key is for other dialects.
+    pub fn wrong_dialect() -> Self {
+        Self::new(Code::Forbidden, "This API key is not for the hub dialect")
+    }
+
+    /// The one error for all names of a request that the API key does not allow; sent as the one about unknown names is.
+    pub fn not_allowed(names: Vec<String>) -> Self {
+        let message = format!("This API key is not allowed to subscribe to: {}", names.join(", "));
+        Self { channels: names, ..Self::new(Code::Forbidden, message) }
     }
 
     /// The one error for all names of a request that are no channel's; sent after the known ones were acknowledged.

@@ -24,6 +24,8 @@ pub enum ErrorCode {
     Unavailable,
     TooManySubscriptions,
     RateLimited,
+    /// The api-key does not allow it.
+    Forbidden,
 }
 
 impl ErrorCode {
@@ -35,6 +37,7 @@ impl ErrorCode {
             Self::Unavailable => "UNAVAILABLE",
             Self::TooManySubscriptions => "TOO_MANY_SUBSCRIPTIONS",
             Self::RateLimited => "RATE_LIMITED",
+            Self::Forbidden => "FORBIDDEN",
         }
     }
 }

@@ -19,6 +19,11 @@ pub struct Request {
 pub enum Command {
     /// At least one name, in the client's order, doubles included.
     Subscribe(Vec<Name>),
+    /// The same with listen keys in the list, which stand for user data streams; there may be no name.
+    SubscribeUser {
+        keys: Vec<String>,
+        names: Vec<Name>,
+    },
     /// Names in the form they are kept under; any text is acknowledged, and so is an empty list.
     Unsubscribe(Vec<String>),
     List,
@@ -153,8 +158,16 @@ fn subscribe(params: Elements<'_>, profile: Profile) -> Result<Command, Problem>
     if params.is_empty() {
         return Err(problem(PARAMS_EMPTY));
     }
-    let names = params.iter().map(|value| Name::parse(&value.string()?, profile).ok());
-    names.collect::<Option<_>>().map(Command::Subscribe).ok_or_else(invalid_stream)
+    let (mut names, mut keys) = (Vec::new(), Vec::new());
+    for value in &params {
+        let text = value.string().ok_or_else(invalid_stream)?;
+        match Name::parse(&text, profile) {
+            Ok(name) => names.push(name),
+            Err(_) if name::is_listen_key(&text) => keys.push(text.into_owned()),
+            Err(_) => return Err(invalid_stream()),
+        }
+    }
+    Ok(if keys.is_empty() { Command::Subscribe(names) } else { Command::SubscribeUser { keys, names } })
 }
 
 fn unsubscribe(params: Elements<'_>, profile: Profile) -> Result<Command, Problem> {

@@ -192,3 +192,19 @@ proptest! {
         }
     }
 }
+
+/// A text of the shape of a listen key stands for a user data stream; whether it is one, others know.
+#[test]
+fn listen_keys_in_a_list() {
+    let key = "pqia91ma19a5s61cv6a81va65sdf19v8a65a1a5s61cv6a81va65sdf19v8a65a1";
+    let parsed = |params: &str| {
+        let text = format!(r#"{{"method":"SUBSCRIBE","params":[{params}],"id":1}}"#);
+        parse(&text, Profile::Bitzoom).map(|request| request.command)
+    };
+    let both = Command::SubscribeUser { keys: vec![key.to_owned()], names: names(&["btcusdt@trade"]) };
+    assert_eq!(parsed(&format!(r#""btcusdt@trade","{key}""#)), Ok(both));
+    for bad in ["nothing", "user 0", "user 0@trade", &key[1..]] {
+        let error = parsed(&format!(r#""{bad}","{key}""#)).unwrap_err();
+        assert_eq!((error.code, &*error.msg), (2, "Invalid request: invalid stream"), "{bad}");
+    }
+}

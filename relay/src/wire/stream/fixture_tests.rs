@@ -69,6 +69,7 @@ impl Session {
                 reply::ok(&id, out);
             }
             Command::GetCombined => reply::property(self.combined, &id, out),
+            Command::SubscribeUser { .. } => panic!("no fixture has a listen key in a command"),
             Command::List => reply::list(self.names.iter().map(String::as_str), &id, out),
         }
         Ok(())

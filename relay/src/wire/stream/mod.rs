@@ -11,6 +11,7 @@ mod kind;
 pub mod command;
 pub mod reply;
 pub mod url;
+pub mod user;
 
 pub mod notice;
 pub mod wrap;
