@@ -6,7 +6,7 @@
 
 use crate::frame::{self, Sender};
 use crate::handshake;
-use crate::listen::listen;
+use crate::listen::{accept, listen};
 use crate::poll::{Interest, Poller, Ready};
 use crate::{Outcome, event, report};
 use anyhow::{Context, Result, bail, ensure};
@@ -133,14 +133,7 @@ fn connect(address: &str) -> Result<(TcpStream, Vec<u8>)> {
 
 impl Bare {
     fn accept(&mut self, listener: &TcpListener) -> Result<()> {
-        loop {
-            let socket = match listener.accept() {
-                Ok((socket, _)) => socket,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error).context("accepting"),
-            };
-            socket.set_nonblocking(true)?;
-            socket.set_nodelay(true)?;
+        while let Some(socket) = accept(listener)? {
             let index = self.free.pop().unwrap_or_else(|| {
                 self.peers.push(None);
                 self.peers.len() - 1
@@ -148,6 +141,7 @@ impl Bare {
             self.poller.add(&socket, index as u64, Interest::Read)?;
             self.peers[index] = Some(Peer::Handshake { socket, head: Vec::new() });
         }
+        Ok(())
     }
 
     fn serve(&mut self, index: usize, buffer: &mut [u8]) {

@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result};
 use socket2::{Domain, Socket, Type};
-use std::net::{SocketAddr, TcpListener};
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 const BACKLOG: i32 = 4096;
 
@@ -16,4 +17,16 @@ pub fn listen(address: &str) -> Result<TcpListener> {
     socket.listen(BACKLOG).with_context(|| format!("listening on {address}"))?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
+}
+
+/// The next connection, non-blocking and without Nagle's delay; `None` if there is none now.
+pub fn accept(listener: &TcpListener) -> Result<Option<TcpStream>> {
+    let socket = match listener.accept() {
+        Ok((socket, _)) => socket,
+        Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+        Err(error) => return Err(error).context("accepting"),
+    };
+    socket.set_nonblocking(true)?;
+    socket.set_nodelay(true)?;
+    Ok(Some(socket))
 }

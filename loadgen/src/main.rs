@@ -12,9 +12,11 @@ mod poll;
 mod event;
 mod frame;
 mod handshake;
+mod market;
 
 mod bare;
 mod hostile;
+mod mixed;
 mod process;
 mod run;
 mod venue;
@@ -30,7 +32,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[command(
     version,
     about,
-    after_help = "Exit status: 0 as expected, 1 could not run, 3 something was lost or wrong, 4 the run proves nothing (invalid)."
+    after_help = "Exit status: 0 as expected, 1 could not run, 3 something was lost or wrong (1 with mixed, which reports it), 4 the run proves nothing (invalid)."
 )]
 struct Args {
     #[command(subcommand)]
@@ -43,6 +45,8 @@ enum Command {
     Venue(venue::Args),
     /// Open many connections, check every frame, and report latency, losses and what the relay spent
     Run(run::Args),
+    /// Open clients of four dialects on the same instruments, and check that all are told the same
+    Mixed(mixed::Args),
     /// Be the cheapest relay there can be: one plain send() per subscriber, nothing checked
     Bare(bare::Args),
     /// Misbehave in a named way and check what the relay answers
@@ -53,6 +57,8 @@ enum Command {
 enum Outcome {
     AsExpected,
     Wrong,
+    /// The same of `mixed`, whose callers know but good and bad.
+    Violated,
     Invalid,
 }
 
@@ -60,12 +66,14 @@ fn main() -> ExitCode {
     let done = match Args::parse().command {
         Command::Venue(args) => venue::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Mixed(args) => mixed::run(&args),
         Command::Bare(args) => bare::run(&args),
         Command::Hostile(args) => hostile::run(&args),
     };
     match done {
         Ok(Outcome::AsExpected) => ExitCode::SUCCESS,
         Ok(Outcome::Wrong) => ExitCode::from(3),
+        Ok(Outcome::Violated) => ExitCode::FAILURE,
         Ok(Outcome::Invalid) => ExitCode::from(4),
         Err(error) => {
             eprintln!("loadgen: {error:#}");

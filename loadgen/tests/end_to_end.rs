@@ -83,3 +83,24 @@ fn silence_is_invalid() {
     let report = run(&format!("--url ws://{url} --connections 2 --duration 0.3"));
     assert_eq!(report["verdict"], "invalid", "{report}");
 }
+
+/// The mixed fleet verifies what a venue says of its pairs; a client that is promised more than comes reports it and fails.
+#[test]
+fn mixed() {
+    let mut venue = Process::start("venue --pairs 3 --rate 60");
+    let hello = venue.line();
+    let (url, epoch_ns) = (hello["listening"].as_str().unwrap(), &hello["epoch_ns"]);
+    let common = format!("--url ws://{url} --clients 6 --pairs 3 --dialects stream --epoch-ns {epoch_ns} --duration 4");
+    let mixed = |arguments: &str| {
+        let mut process = Process::start(&format!("mixed --late-ms-max 2000 {common} {arguments}"));
+        let report = process.line();
+        (report, process.child.wait().unwrap().code())
+    };
+    let (report, code) = mixed("--rate 60");
+    assert_eq!((&report["verdict"], code), (&"ok".into(), Some(0)), "{report}");
+    assert_eq!((&report["deliveries"], &report["events"]), (&480.into(), &240.into()), "{report}");
+    let (report, code) = mixed("--rate 90");
+    assert_eq!((&report["verdict"], code), (&"violated".into(), Some(1)), "{report}");
+    assert!(report["violations"]["lost"].as_u64().unwrap() > 100, "{report}");
+    assert_eq!(report["first_violations"].as_array().unwrap().len(), 9, "6 clients lack some, and 3 pairs: {report}");
+}

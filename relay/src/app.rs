@@ -7,7 +7,7 @@
 mod catalog;
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -20,10 +20,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::LocalSet;
 
+use crate::access::rate::Callers;
 use crate::config::{Config, Source, Upstream};
 use crate::fanout::log::Budget;
 use crate::fanout::topics::{Bounds, Capacity, Demand, Routed, Topics};
-use crate::limits::DESCRIPTORS_KEPT;
+use crate::limits::{DESCRIPTORS_KEPT, HUB_TEST_CALLERS_MAX};
 use crate::market::Market;
 use crate::market::catalog::Catalog;
 use crate::market::topic::Topic;
@@ -31,6 +32,7 @@ use crate::metrics::Metrics;
 use crate::net::accept::listeners;
 use crate::net::admission::Admission;
 use crate::net::clock::Clock;
+use crate::net::http::hold::{self, Holds};
 use crate::net::ingest::Ingest;
 use crate::net::market::{self, Desk, Told};
 use crate::net::shard::Shard;
@@ -109,12 +111,14 @@ impl App {
                 config.access.accounts.iter().count(),
             ),
             metrics: Metrics::new(config.shards, names),
-            bells: (0..=config.shards).map(|_| Bell::default()).collect(),
+            bells: (0..config.shards + 2).map(|_| Bell::default()).collect(),
             shards: (0..config.shards).map(|_| Post::default()).collect(),
+            holds: Holds::new(),
             desk: Desk::new(catalog, desk),
             users: Users::new(config.access.listen_key_lifetime),
             secret: secret()?,
-            test_calls: Mutex::default(),
+            sids: AtomicU64::new(0),
+            test_calls: Mutex::new(Callers::new(HUB_TEST_CALLERS_MAX)),
             draining: AtomicBool::new(false),
             config,
         };
@@ -158,6 +162,9 @@ impl App {
             let (shared, finished) = (shared.clone(), finished.clone());
             let work = move || async move {
                 start_upstreams(&shared, mine);
+                if id == 0 {
+                    drop(tokio::task::spawn_local(hold::run(shared.clone())));
+                }
                 // A task beside the upstreams' tasks: what wakes it there is run next, without a look at the sockets.
                 let result = tokio::task::spawn_local(Shard::new(id, shared.clone(), listener)?.run()).await?;
                 finished.fetch_add(1, Relaxed);
@@ -208,8 +215,8 @@ fn topics(
     accounts: UnboundedSender<Demand>,
 ) -> Topics {
     let bounds = Bounds {
-        // The market listens as a shard does.
-        shards: config.shards + 1,
+        // The market listens as a shard does, and so do HTTP requests.
+        shards: config.shards + 2,
         topics_max: config.topics_max,
         unproven_per_client: config.limits.unproven_names_per_ip as usize,
     };

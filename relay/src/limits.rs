@@ -33,6 +33,9 @@ pub const HUB_NAMES_MAX: usize = 64;
 pub const HUB_ERRORS_MAX: usize = 20;
 pub const HUB_ERRORS_MS: u64 = 10_000;
 
+/// Addresses whose calls of `POST /ws/test` are counted at a time; above it unknown ones wait for the next second.
+pub const HUB_TEST_CALLERS_MAX: usize = 10_000;
+
 /// Hub channels: each has a log, and is made of streams we hold while somebody wants it.
 pub const HUB_CHANNELS_MAX: usize = 256;
 
@@ -118,6 +121,13 @@ pub const CURRENCY_BYTES_MAX: usize = 32;
 
 /// Packets waiting for the next poll of a Socket.IO client; a single larger packet is taken into an empty outbox.
 pub const OUTBOX_BYTES_MAX: usize = 64 * 1024;
+
+/// Packets a Socket.IO client may send in any second.
+pub const SOCKETIO_PACKETS_PER_SECOND: usize = 100;
+
+/// Acknowledgements that one Socket.IO client may wait for at once.
+pub const SOCKETIO_QUESTIONS_MAX: usize = 32;
+
 /// Bytes of an API key or a token that stands for one. Ours have 67; those of others may be signed documents.
 pub const KEY_BYTES_MAX: usize = 4096;
 
@@ -132,7 +142,7 @@ pub const LISTEN_KEYS_MAX: usize = 16_384;
 pub const LISTEN_KEYS_PER_IP_MAX: usize = 64;
 
 /// Requests about listen keys in a minute, of one account or one address. Clients need two an hour.
-pub const LISTEN_REQUESTS_PER_MINUTE_MAX: u32 = 60;
+pub const LISTEN_REQUESTS_PER_MINUTE_MAX: usize = 60;
 
 /// Accounts and addresses whose requests are counted at a time; above it unknown ones wait for the next minute.
 pub const LISTEN_CALLERS_MAX: usize = 65_536;
@@ -173,3 +183,18 @@ pub const UPSTREAM_ANSWER_BYTES_MAX: usize = 16 * 1024;
 
 /// A token's file.
 pub const TOKEN_FILE_BYTES_MAX: u64 = 16 * 1024;
+/// Text of an event stream on its way to one client; one frame may be longer. Besides, hyper holds 16 KiB of buffers for
+/// every connection, so that an answer that stays open costs 24 KiB at most.
+pub const SSE_CHUNK_BYTES_MAX: usize = 8 * 1024;
+
+/// Closed candles copied at a time for a reader that fell behind.
+pub const FOLLOWED_CLOSED_BYTES_MAX: usize = 64 * 1024;
+
+/// Channels that stay held for a while after the last HTTP request that wanted them; above it they go at once.
+pub const HTTP_HOLDS_LINGERING_MAX: usize = 1024;
+
+/// Rows of `/api/v1/topics` in one answer.
+pub const TOPIC_ROWS_MAX: usize = 10_000;
+
+/// Rows copied under the table's lock at a time.
+pub const TOPIC_ROWS_AT_ONCE: usize = 512;

@@ -72,6 +72,13 @@ counters! {
         head_too_big: "relay_handshakes_dropped_total", "reason=\"too_big\"", "counter", "Connections that ended before their request was whole, by reason.";
         head_gone: "relay_handshakes_dropped_total", "reason=\"gone\"", "counter", "Connections that ended before their request was whole, by reason.";
         http_requests: "relay_http_requests_total", "", "counter", "Requests on the public port, upgrades included.";
+        http_timeouts: "relay_http_timeouts_total", "", "counter", "Snapshots whose stream had no data in time.";
+        http_streams: "relay_http_streams", "", "gauge", "Answers that stay open now.";
+        http_delivered: "relay_http_frames_delivered_total", "", "counter", "Frames put into event streams, each client counted.";
+        http_skipped: "relay_http_frames_skipped_total", "", "counter", "Frames a slow reader of an event stream was spared because a newer one replaced them.";
+        http_stream_bytes: "relay_http_stream_bytes_total", "", "counter", "Bytes of event streams.";
+        http_too_slow: "relay_http_streams_ended_total", "reason=\"too_slow\"", "counter", "Event streams the relay ended for their client's sake or fault, by reason.";
+        http_stalled: "relay_http_streams_ended_total", "reason=\"stalled\"", "counter", "Event streams the relay ended for their client's sake or fault, by reason.";
         upgraded: "relay_upgrades_total", "", "counter", "WebSocket connections opened.";
         messages_in: "relay_client_messages_total", "", "counter", "Messages from clients, pings and pongs included.";
         bytes_in: "relay_client_read_bytes_total", "", "counter", "Bytes read from clients after the upgrade.";
@@ -94,6 +101,20 @@ counters! {
         blocked: "relay_clients_blocked_total", "", "counter", "Times a client stopped taking bytes.";
         turns: "relay_turns_total", "", "counter", "Rounds of handing out.";
         writes: "relay_writes_total", "", "counter", "Writes to client sockets; deliveries per write tell how much is batched.";
+        socketio_polling: "relay_socketio_sessions", "transport=\"polling\"", "gauge", "Socket.IO sessions, by transport.";
+        socketio_websocket: "relay_socketio_sessions", "transport=\"websocket\"", "gauge", "Socket.IO sessions, by transport.";
+        socketio_polls: "relay_socketio_requests_total", "kind=\"poll\"", "counter", "Requests to Socket.IO sessions that are polled.";
+        socketio_posts: "relay_socketio_requests_total", "kind=\"post\"", "counter", "Requests to Socket.IO sessions that are polled.";
+        socketio_upgrades: "relay_socketio_upgrades_total", "", "counter", "Socket.IO sessions that went from polling to WebSocket.";
+        socketio_unknown_events: "relay_socketio_unknown_events_total", "", "counter", "Events from Socket.IO clients that are none of the documented ones.";
+        socketio_unknown_transport: "relay_socketio_refused_total", "reason=\"unknown_transport\"", "counter", "Socket.IO requests refused, by reason.";
+        socketio_unknown_sid: "relay_socketio_refused_total", "reason=\"unknown_sid\"", "counter", "Socket.IO requests refused, by reason.";
+        socketio_bad_method: "relay_socketio_refused_total", "reason=\"bad_handshake_method\"", "counter", "Socket.IO requests refused, by reason.";
+        socketio_bad_request: "relay_socketio_refused_total", "reason=\"bad_request\"", "counter", "Socket.IO requests refused, by reason.";
+        socketio_forbidden: "relay_socketio_refused_total", "reason=\"origin\"", "counter", "Socket.IO requests refused, by reason.";
+        socketio_unsupported: "relay_socketio_refused_total", "reason=\"unsupported_protocol\"", "counter", "Socket.IO requests refused, by reason.";
+        socketio_too_large: "relay_socketio_refused_total", "reason=\"too_large\"", "counter", "Socket.IO requests refused, by reason.";
+        socketio_unauthorized: "relay_socketio_refused_total", "reason=\"unauthorized\"", "counter", "Socket.IO requests refused, by reason.";
         connections: "relay_connections", "", "gauge", "Open connections, handshakes included.";
         channels: "relay_channels", "", "gauge", "Channels with subscribers, added up over the shards.";
     }
@@ -153,6 +174,19 @@ impl Default for Stages {
     }
 }
 
+/// Histograms that a thread of its own fills and a scrape reads.
+#[derive(Default)]
+pub struct SharedStages(Mutex<Stages>);
+
+impl SharedStages {
+    /// Takes over what a thread has gathered, unless a scrape is reading; then it waits for the next time.
+    pub fn take_over(&self, stages: &mut Stages) {
+        if let Ok(mut shared) = self.0.try_lock() {
+            shared.take(stages);
+        }
+    }
+}
+
 impl Stages {
     /// Moves what `other` has here.
     fn take(&mut self, other: &mut Stages) {
@@ -173,31 +207,14 @@ impl Stages {
 pub struct ShardMetrics {
     pub counters: ShardCounters,
     pub closes: Closes,
-    stages: Mutex<Stages>,
-}
-
-impl ShardMetrics {
-    /// Hands the shard's own histograms over, unless a scrape is reading; then they wait for the next time.
-    pub fn hand_over(&self, stages: &mut Stages) {
-        if let Ok(mut shared) = self.stages.try_lock() {
-            shared.take(stages);
-        }
-    }
+    pub stages: SharedStages,
 }
 
 #[derive(Default)]
 pub struct UpstreamMetrics {
     pub name: String,
     pub counters: UpstreamCounters,
-    stages: Mutex<Stages>,
-}
-
-impl UpstreamMetrics {
-    pub fn hand_over(&self, stages: &mut Stages) {
-        if let Ok(mut shared) = self.stages.try_lock() {
-            shared.take(stages);
-        }
-    }
+    pub stages: SharedStages,
 }
 
 /// The sets of the whole process.
@@ -272,7 +289,7 @@ impl Metrics {
         let mut all = Stages::default();
         let shared = self.shards.iter().map(|shard| &shard.stages);
         for stages in shared.chain(self.upstreams.iter().map(|upstream| &upstream.stages)) {
-            let stages = stages.lock().expect("a panic ends the process");
+            let stages = stages.0.lock().expect("a panic ends the process");
             all.published.add(&stages.published).expect("the bounds are the same");
             all.first_write.add(&stages.first_write).expect("the bounds are the same");
             all.last_write.add(&stages.last_write).expect("the bounds are the same");

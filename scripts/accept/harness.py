@@ -130,6 +130,10 @@ class Run:
         pid = ["--relay-pid", server.pid] if watched else []
         return self.loadgen("run", "--url", f"ws://{server.address}", *pid, *words, core=core)
 
+    def mixed(self, server, *words, core=None):
+        """Starts a fleet of several dialects; `report()` waits for what it has to say."""
+        return self.loadgen("mixed", "--url", f"ws://{server.address}", "--relay-pid", server.pid, *words, core=core)
+
     def report(self, fleet, label=None):
         """The JSON report of a fleet, which is also recorded."""
         text, _ = fleet.communicate()

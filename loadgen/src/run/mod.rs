@@ -3,13 +3,13 @@
 //! `check` judges sequences, `connection` is one client without its socket, `tally` counts, `fleet` owns the sockets,
 //! `watch` looks at the relay from outside, `verdict` turns it all into the report. This file is the course of a run.
 
-mod check;
+pub mod check;
 mod connection;
-mod fleet;
-mod tally;
+pub mod fleet;
+pub mod tally;
 mod target;
 mod verdict;
-mod watch;
+pub mod watch;
 
 use crate::clock::{self, MILLISECOND_NS, SECOND_NS, now_ns};
 use crate::event::NameTemplate;

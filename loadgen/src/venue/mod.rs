@@ -5,19 +5,21 @@
 
 mod args;
 mod counters;
-mod schedule;
+mod names;
+pub mod schedule;
 mod session;
 
 use crate::clock::{self, now_ns};
-use crate::event::{self, Mark};
 use crate::frame;
 use crate::handshake;
-use crate::listen::listen;
+use crate::listen::{accept, listen};
+use crate::market;
 use crate::poll::{Interest, Poller, Ready};
 use crate::{Outcome, report};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 pub use args::Args;
 use counters::Counters;
+use names::Names;
 use rustix::fd::OwnedFd;
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
 use schedule::{Pace, Schedule};
@@ -38,7 +40,9 @@ struct Connection {
 
 struct Venue<'a> {
     args: &'a Args,
+    /// By topic.
     names: Vec<String>,
+    known: Names,
     schedule: Schedule,
     next_slot: u64,
     counters: Counters,
@@ -51,26 +55,23 @@ const LISTENER: u64 = u64::MAX;
 const TIMER: u64 = u64::MAX - 1;
 
 pub fn run(args: &Args) -> Result<Outcome> {
-    ensure!(args.topics > 0 && args.topics < 1 << 24, "--topics must be 1 to 16777215");
-    ensure!(args.rate > 0.0, "--rate must be above 0");
-    ensure!(
-        args.burst_gap.is_none_or(|gap| gap > 0.0) && args.burst != Some(0),
-        "bursts need a size and a gap above 0"
-    );
+    args.check()?;
+    let known = args.names();
     let listener = listen(&args.listen)?;
     let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK)?;
     let pace = match (args.burst, args.burst_gap) {
         (Some(size), Some(gap)) => Pace::Bursts { size, gap_ns: clock::seconds(gap).max(1) },
-        _ => Pace::Even { rate: args.rate },
+        _ => Pace::Even { rate: args.rate() },
     };
     let started_ns = now_ns();
     let epoch_ns = args.epoch_ns.unwrap_or(started_ns) + args.seed * 1000;
-    let schedule = Schedule { epoch_ns, topics: args.topics, pace };
+    let schedule = Schedule { epoch_ns, topics: known.count(), pace };
     report(&json!({"listening": listener.local_addr()?.to_string(), "epoch_ns": epoch_ns, "started_ns": started_ns}))?;
 
     let mut venue = Venue {
         args,
-        names: (0..args.topics).map(|topic| args.name.name(topic)).collect(),
+        names: (0..known.count()).map(|topic| known.name(topic)).collect(),
+        known,
         schedule,
         next_slot: schedule.first_from(started_ns),
         counters: Counters::new(args.messages_per_second),
@@ -92,7 +93,7 @@ pub fn run(args: &Args) -> Result<Outcome> {
                 token => venue.serve(token as usize, &mut buffer),
             }
         }
-        venue.send_due();
+        venue.send_due()?;
     }
     report(&venue.stats())?;
     Ok(if venue.counters.violations == 0 { Outcome::AsExpected } else { Outcome::Wrong })
@@ -108,23 +109,17 @@ fn arm(timer: &OwnedFd, due_ns: u64) -> Result<()> {
 
 impl Venue<'_> {
     fn accept(&mut self, listener: &TcpListener) -> Result<()> {
-        loop {
-            let socket = match listener.accept() {
-                Ok((socket, _)) => socket,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error).context("accepting"),
-            };
-            socket.set_nonblocking(true)?;
-            socket.set_nodelay(true)?;
+        while let Some(socket) = accept(listener)? {
             let free = self.connections.iter().position(Option::is_none).unwrap_or_else(|| {
                 self.connections.push(None);
                 self.connections.len() - 1
             });
             self.poller.add(&socket, free as u64, Interest::Read)?;
-            let session = Session::new(self.args.topics);
+            let session = Session::new(self.known.count());
             self.connections[free] =
                 Some(Connection { socket, session, sent: 0, writable_wanted: false, ending: false });
         }
+        Ok(())
     }
 
     fn serve(&mut self, index: usize, buffer: &mut [u8]) {
@@ -133,7 +128,7 @@ impl Venue<'_> {
         };
         let next = match connection.socket.read(buffer) {
             Ok(0) => return self.connections[index] = None,
-            Ok(count) => connection.session.receive(&buffer[..count], &self.args.name, &mut self.counters, now_ns()),
+            Ok(count) => connection.session.receive(&buffer[..count], &self.known, &mut self.counters, now_ns()),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Next::Continue,
             Err(_) => return self.connections[index] = None,
         };
@@ -150,7 +145,7 @@ impl Venue<'_> {
     }
 
     /// Hands everything that is due to the connections that want it, then writes each connection once.
-    fn send_due(&mut self) {
+    fn send_due(&mut self) -> Result<()> {
         let mut event = Vec::new();
         let now = now_ns();
         let wall_ms = clock::wall_ms();
@@ -159,20 +154,17 @@ impl Venue<'_> {
             if slot.due_ns > now {
                 break;
             }
+            if self.args.pairs.is_some() {
+                ensure!(slot.seq < market::TRADES_MAX, "{} trades of each pair are all there are", market::TRADES_MAX);
+            }
             self.next_slot += 1;
             event.clear();
             let late_us = (now - slot.due_ns) / 1000;
             let topic = slot.topic as usize;
             for connection in self.connections.iter_mut().flatten().filter(|c| c.session.topics[topic] && !c.ending) {
-                let mark = Mark {
-                    due_ns: slot.due_ns,
-                    topic: slot.topic,
-                    seq: slot.seq,
-                    late_us: late_us.min(1 << 24) as u32,
-                };
                 let name = &self.names[topic];
                 if event.is_empty() {
-                    event::write(&mut event, self.args.kind, name, self.args.size, mark, wall_ms);
+                    self.args.write_event(&mut event, name, slot, late_us, wall_ms);
                 }
                 let out = &mut connection.session.out;
                 if connection.session.combined {
@@ -188,6 +180,7 @@ impl Venue<'_> {
         for index in 0..self.connections.len() {
             self.flush(index);
         }
+        Ok(())
     }
 
     fn flush(&mut self, index: usize) {
@@ -231,7 +224,7 @@ impl Venue<'_> {
     fn stats(&self) -> Value {
         let sessions: Vec<&Session> = self.connections.iter().flatten().map(|connection| &connection.session).collect();
         let names: BTreeSet<&String> = sessions.iter().flat_map(|session| session.names()).collect();
-        let silent = |name: &str| self.args.name.topic(name).is_none_or(|topic| topic >= self.args.topics);
+        let silent = |name: &str| self.known.topic(name).is_none();
         let mut stats = self.counters.to_json();
         stats["upstreams"] = json!(sessions.iter().filter(|session| !session.names().is_empty()).count());
         stats["subscribed"] = json!(sessions.iter().map(|session| session.names().len()).sum::<usize>());

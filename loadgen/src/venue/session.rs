@@ -3,7 +3,7 @@
 //! No sockets: bytes and the time come in, bytes to send are left in `out`.
 
 use super::counters::Counters;
-use crate::event::NameTemplate;
+use super::names::Names;
 use crate::frame::{self, Sender};
 use crate::handshake;
 use serde_json::{Value, json};
@@ -51,10 +51,10 @@ impl Session {
         &self.names
     }
 
-    pub fn receive(&mut self, bytes: &[u8], template: &NameTemplate, counters: &mut Counters, now_ns: u64) -> Next {
+    pub fn receive(&mut self, bytes: &[u8], known: &Names, counters: &mut Counters, now_ns: u64) -> Next {
         self.received.extend_from_slice(bytes);
         if !self.upgraded {
-            match self.upgrade(template, counters) {
+            match self.upgrade(known, counters) {
                 Next::Continue => {}
                 end => return end,
             }
@@ -82,7 +82,7 @@ impl Session {
                 frame::PING => frame::encode_server(&mut self.out, frame::PONG, &payload),
                 frame::PONG => {}
                 _ => {
-                    let reply = self.request(&payload, template, counters);
+                    let reply = self.request(&payload, known, counters);
                     frame::encode_server(&mut self.out, frame::TEXT, reply.to_string().as_bytes());
                 }
             }
@@ -91,7 +91,7 @@ impl Session {
         Next::Continue
     }
 
-    fn upgrade(&mut self, template: &NameTemplate, counters: &mut Counters) -> Next {
+    fn upgrade(&mut self, known: &Names, counters: &mut Counters) -> Next {
         let (request, length) = match handshake::parse_request(&self.received) {
             Ok(Some(parsed)) => parsed,
             Ok(None) => return Next::Continue,
@@ -116,14 +116,14 @@ impl Session {
         self.upgraded = true;
         self.combined = combined;
         for name in names.split('/').filter(|name| !name.is_empty()) {
-            self.subscribe(name, template, counters);
+            self.subscribe(name, known, counters);
         }
         counters.upstreams_total += 1;
         self.out.extend_from_slice(&handshake::response(&key));
         Next::Continue
     }
 
-    fn request(&mut self, payload: &[u8], template: &NameTemplate, counters: &mut Counters) -> Value {
+    fn request(&mut self, payload: &[u8], known: &Names, counters: &mut Counters) -> Value {
         let Ok(request) = serde_json::from_slice::<Value>(payload) else {
             counters.bad_requests += 1;
             return json!({"error": {"code": 3, "msg": "Invalid JSON"}});
@@ -131,8 +131,8 @@ impl Session {
         let id = &request["id"];
         let names: Vec<&str> = request["params"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         match request["method"].as_str() {
-            Some("SUBSCRIBE") => names.iter().for_each(|name| self.subscribe(name, template, counters)),
-            Some("UNSUBSCRIBE") => names.iter().for_each(|name| self.unsubscribe(name, template, counters)),
+            Some("SUBSCRIBE") => names.iter().for_each(|name| self.subscribe(name, known, counters)),
+            Some("UNSUBSCRIBE") => names.iter().for_each(|name| self.unsubscribe(name, known, counters)),
             Some("LIST_SUBSCRIPTIONS") => return json!({"result": self.names, "id": id}),
             Some("SET_PROPERTY") => self.combined = request["params"][1].as_bool().unwrap_or(self.combined),
             _ => {
@@ -143,7 +143,7 @@ impl Session {
         json!({"result": null, "id": id})
     }
 
-    fn subscribe(&mut self, name: &str, template: &NameTemplate, counters: &mut Counters) {
+    fn subscribe(&mut self, name: &str, known: &Names, counters: &mut Counters) {
         if self.names.iter().any(|held| held == name) {
             counters.repeated_subscriptions += 1;
             return;
@@ -151,18 +151,18 @@ impl Session {
         self.names.push(name.to_owned());
         counters.subscriptions_total += 1;
         // A name we have nothing for is accepted and stays silent, as at the real venues.
-        match template.topic(name).and_then(|topic| self.topics.get_mut(topic as usize)) {
+        match known.topic(name).and_then(|topic| self.topics.get_mut(topic as usize)) {
             Some(held) => *held = true,
             None => counters.silent_subscriptions_total += 1,
         }
         counters.streams_per_connection_max = counters.streams_per_connection_max.max(self.names.len());
     }
 
-    fn unsubscribe(&mut self, name: &str, template: &NameTemplate, counters: &mut Counters) {
+    fn unsubscribe(&mut self, name: &str, known: &Names, counters: &mut Counters) {
         let before = self.names.len();
         self.names.retain(|held| held != name);
         counters.unsubscriptions_total += (before - self.names.len()) as u64;
-        if let Some(held) = template.topic(name).and_then(|topic| self.topics.get_mut(topic as usize)) {
+        if let Some(held) = known.topic(name).and_then(|topic| self.topics.get_mut(topic as usize)) {
             *held = false;
         }
     }
@@ -178,19 +178,21 @@ impl Session {
 mod tests {
     use super::*;
     use crate::clock::SECOND_NS;
+    use crate::event::NameTemplate;
 
-    fn session(target: &str) -> (Session, Counters, NameTemplate) {
-        let mut opened = (Session::new(3), Counters::new(2), NameTemplate::parse("s{t}@trade").unwrap());
+    fn session(target: &str) -> (Session, Counters, Names) {
+        let names = Names::Topics { template: NameTemplate::parse("s{t}@trade").unwrap(), count: 3 };
+        let mut opened = (Session::new(3), Counters::new(2), names);
         opened.0.receive(&handshake::request("h", target), &opened.2, &mut opened.1, 0);
         assert!(opened.0.out.starts_with(b"HTTP/1.1 101"));
         opened.0.out.clear();
         opened
     }
 
-    fn say(session: &mut Session, counters: &mut Counters, template: &NameTemplate, text: &str, at_ns: u64) -> String {
+    fn say(session: &mut Session, counters: &mut Counters, names: &Names, text: &str, at_ns: u64) -> String {
         let mut wire = Vec::new();
         frame::encode_client(&mut wire, frame::TEXT, text.as_bytes());
-        session.receive(&wire, template, counters, at_ns);
+        session.receive(&wire, names, counters, at_ns);
         let frame = frame::decode(&session.out, Sender::Server).unwrap().unwrap();
         String::from_utf8(session.out.drain(..).collect::<Vec<u8>>()[frame.payload].to_vec()).unwrap()
     }
@@ -198,9 +200,9 @@ mod tests {
     /// A relay can subscribe by path and by message, list, and leave again.
     #[test]
     fn dialogue() {
-        let (mut session, mut counters, template) = session("/stream?streams=s1@trade");
+        let (mut session, mut counters, names) = session("/stream?streams=s1@trade");
         assert_eq!((session.combined, &session.topics[..]), (true, &[false, true, false][..]));
-        let mut ask = |text: &str| say(&mut session, &mut counters, &template, text, 0);
+        let mut ask = |text: &str| say(&mut session, &mut counters, &names, text, 0);
         let subscribe = r#"{"method":"SUBSCRIBE","params":["s2@trade","x@trade"],"id":7}"#;
         assert_eq!(ask(subscribe), r#"{"id":7,"result":null}"#);
         assert_eq!(
@@ -216,12 +218,12 @@ mod tests {
     /// The limit is per rolling second: what is spread out is no violation.
     #[test]
     fn rate() {
-        let (mut session, mut counters, template) = session("/ws");
+        let (mut session, mut counters, names) = session("/ws");
         for at_ns in [0, 1, SECOND_NS, SECOND_NS + 1] {
-            say(&mut session, &mut counters, &template, r#"{"method":"LIST_SUBSCRIPTIONS","id":1}"#, at_ns);
+            say(&mut session, &mut counters, &names, r#"{"method":"LIST_SUBSCRIPTIONS","id":1}"#, at_ns);
         }
         assert_eq!(counters.violations, 0);
-        say(&mut session, &mut counters, &template, r#"{"method":"LIST_SUBSCRIPTIONS","id":1}"#, SECOND_NS + 2);
+        say(&mut session, &mut counters, &names, r#"{"method":"LIST_SUBSCRIPTIONS","id":1}"#, SECOND_NS + 2);
         assert_eq!((counters.violations, counters.requests), (1, 5));
     }
 }

@@ -8,29 +8,8 @@ use subtle::ConditionallySelectable as _;
 use super::key::{Digest, Key};
 use super::pattern::Pattern;
 use super::refusal::Why;
+use crate::wire::dialect::Dialect;
 use crate::wire::http::ip::IpKey;
-
-/// The protocols clients speak, as the configuration names them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Dialect {
-    Stream,
-    Hub,
-    Deriv,
-    SocketIo,
-}
-
-impl Dialect {
-    pub const ALL: [Self; 4] = [Self::Stream, Self::Hub, Self::Deriv, Self::SocketIo];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Stream => "stream",
-            Self::Hub => "hub",
-            Self::Deriv => "deriv",
-            Self::SocketIo => "socketio",
-        }
-    }
-}
 
 /// From whom a key is asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,9 +4,10 @@
 //! query's `api_key`, `apikey`, `token`. Headers come first because URLs end up in the logs of others. A Socket.IO key in
 //! the CONNECT packet is the dialect's own matter and comes as text.
 
-use super::account::{Accounts, Dialect, Entitlement, Visitor};
+use super::account::{Accounts, Entitlement, Visitor};
 use super::key::Key;
 use super::refusal::Why;
+use crate::wire::dialect::Dialect;
 use crate::wire::http::target::Target;
 
 /// In this order.

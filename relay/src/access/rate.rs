@@ -1,95 +1,75 @@
-//! How often somebody may ask, counted in minutes that begin with the first request.
+//! How often each of many may ask.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use foldhash::fast::RandomState;
 
-use super::account::Counted;
-use crate::limits::{LISTEN_CALLERS_MAX, LISTEN_REQUESTS_PER_MINUTE_MAX};
+use crate::wire::rate::{Limit, Rate, TooOften};
 
-const MINUTE_MS: u64 = 60_000;
-
-/// Requests of each account and address.
-#[derive(Debug, Default)]
-pub struct Rate {
-    minutes: HashMap<Counted, Minute, RandomState>,
+/// The requests of many.
+#[derive(Debug)]
+pub struct Callers<K> {
+    rates: HashMap<K, Rate, RandomState>,
+    most: usize,
     swept_ms: u64,
 }
 
-#[derive(Debug)]
-struct Minute {
-    ends_ms: u64,
-    count: u32,
-}
-
-/// Asked too often.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooOften {
-    pub retry_after_s: u64,
-}
-
-impl Rate {
-    /// Counts a request.
-    pub fn take(&mut self, who: Counted, now_ms: u64) -> Result<(), TooOften> {
-        if let Some(minute) = self.minutes.get_mut(&who).filter(|minute| now_ms < minute.ends_ms) {
-            if minute.count >= LISTEN_REQUESTS_PER_MINUTE_MAX {
-                return Err(TooOften { retry_after_s: (minute.ends_ms - now_ms).div_ceil(1000) });
-            }
-            minute.count += 1;
-            return Ok(());
-        }
-        self.sweep(now_ms);
-        if self.minutes.len() >= LISTEN_CALLERS_MAX && !self.minutes.contains_key(&who) {
-            return Err(TooOften { retry_after_s: MINUTE_MS / 1000 });
-        }
-        self.minutes.insert(who, Minute { ends_ms: now_ms + MINUTE_MS, count: 1 });
-        Ok(())
+impl<K: Eq + Hash> Callers<K> {
+    /// Counts for at most so many at a time; others wait until somebody's requests are over.
+    pub fn new(most: usize) -> Callers<K> {
+        Callers { rates: HashMap::default(), most, swept_ms: 0 }
     }
 
-    /// Forgets the minutes that are over; once a second at most, for it looks at all of them.
-    fn sweep(&mut self, now_ms: u64) {
+    /// Counts a request.
+    pub fn take(&mut self, who: K, limit: Limit, now_ms: u64) -> Result<(), TooOften> {
+        if let Some(rate) = self.rates.get_mut(&who) {
+            return rate.take(limit, now_ms);
+        }
+        self.sweep(limit.window_ms, now_ms);
+        if self.rates.len() >= self.most {
+            return Err(TooOften { wait_ms: limit.window_ms });
+        }
+        self.rates.entry(who).or_default().take(limit, now_ms)
+    }
+
+    /// Forgets those whose requests are over; once a second at most, for it looks at all of them.
+    fn sweep(&mut self, window_ms: u64, now_ms: u64) {
         if now_ms >= self.swept_ms + 1000 {
             self.swept_ms = now_ms;
-            self.minutes.retain(|_, minute| now_ms < minute.ends_ms);
+            self.rates.retain(|_, rate| !rate.is_over(window_ms, now_ms));
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
-
     use super::*;
-    use crate::wire::http::ip::IpKey;
 
-    fn ip(number: u32) -> Counted {
-        Counted::Ip(IpKey::from(IpAddr::from(number.to_be_bytes())))
-    }
+    const LIMIT: Limit = Limit { most: 10, window_ms: 60_000 };
 
     #[test]
-    fn a_minute_has_so_many_requests_for_each() {
-        let mut rate = Rate::default();
-        for at in 0..LISTEN_REQUESTS_PER_MINUTE_MAX {
-            assert_eq!(rate.take(ip(1), u64::from(at)), Ok(()));
+    fn each_may_ask_so_often() {
+        let mut callers = Callers::new(2);
+        for at in 0..10 {
+            assert_eq!(callers.take(1, LIMIT, at), Ok(()));
         }
-        assert_eq!(rate.take(ip(1), 1000), Err(TooOften { retry_after_s: 59 }));
-        assert_eq!(rate.take(ip(1), 59_999), Err(TooOften { retry_after_s: 1 }));
-        assert_eq!(rate.take(ip(2), 1000), Ok(()));
-        assert_eq!(rate.take(ip(1), 60_000), Ok(()));
+        assert_eq!(callers.take(1, LIMIT, 1000).map_err(TooOften::retry_after_s), Err(59));
+        assert_eq!(callers.take(1, LIMIT, 59_999).map_err(TooOften::retry_after_s), Err(1));
+        assert_eq!(callers.take(2, LIMIT, 1000), Ok(()));
+        assert_eq!(callers.take(1, LIMIT, 60_000), Ok(()));
+        assert_eq!(callers.take(1, LIMIT, 60_000), Err(TooOften { wait_ms: 1 }), "the second of them counts still");
     }
 
     /// However many ask, memory is bounded, those who are known go on, and room comes back.
     #[test]
     fn callers_are_bounded() {
-        let mut rate = Rate::default();
-        let most = u32::try_from(LISTEN_CALLERS_MAX).unwrap();
-        for number in 0..most {
-            assert_eq!(rate.take(ip(number), 0), Ok(()));
-        }
-        assert_eq!(rate.take(ip(most), 5000), Err(TooOften { retry_after_s: 60 }));
-        assert_eq!(rate.take(ip(0), 5000), Ok(()));
-        assert_eq!(rate.minutes.len(), LISTEN_CALLERS_MAX);
-        assert_eq!(rate.take(ip(most), MINUTE_MS), Ok(()));
-        assert_eq!(rate.minutes.len(), 1);
+        let mut callers = Callers::new(100);
+        assert!((0..100).all(|who| callers.take(who, LIMIT, 0).is_ok()));
+        assert_eq!(callers.take(100, LIMIT, 5000), Err(TooOften { wait_ms: 60_000 }));
+        assert_eq!(callers.take(0, LIMIT, 5000), Ok(()));
+        assert_eq!(callers.rates.len(), 100);
+        assert_eq!(callers.take(100, LIMIT, 60_000), Ok(()));
+        assert_eq!(callers.rates.len(), 2, "the two who asked since");
     }
 }

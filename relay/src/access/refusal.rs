@@ -1,6 +1,6 @@
 //! How a client without a good key is refused, before the upgrade and in the words of its dialect.
 
-use super::account::Dialect;
+use crate::wire::dialect::Dialect;
 
 /// Why somebody may not come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -3,14 +3,16 @@
 //! The path decides whose words are used, so all three are served whatever the profile. An account has one key, which
 //! all paths share. Nobody learns whether a key that is not his own exists.
 
-use super::account::{Accounts, Counted, Dialect, Entitlement};
+use super::account::{Accounts, Counted, Entitlement};
 use super::carry::Carried;
-use super::rate::{Rate, TooOften};
+use super::rate::Callers;
 use super::refusal::{BEARER, Why};
-use super::user::listen::{CreateError, ListenKeys, Random, Share};
-use crate::limits::FORM_BYTES_MAX;
+use super::user::listen::{CreateError, LIFE_MS, ListenKeys, Random, Share};
+use crate::limits::{FORM_BYTES_MAX, LISTEN_CALLERS_MAX, LISTEN_REQUESTS_PER_MINUTE_MAX};
+use crate::wire::dialect::Dialect;
 use crate::wire::http::ip::IpKey;
 use crate::wire::http::target::Target;
+use crate::wire::rate::{Limit, TooOften};
 
 /// Whose words a path is answered in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,11 +61,19 @@ pub struct Answer {
 }
 
 /// The listen keys, and how often they are asked about. After each answer [`ListenKeys::ended`] may have news.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ListenApi {
     pub keys: ListenKeys,
-    rate: Rate,
+    calls: Callers<Counted>,
 }
+
+impl Default for ListenApi {
+    fn default() -> ListenApi {
+        ListenApi::new(LIFE_MS)
+    }
+}
+
+const LIMIT: Limit = Limit { most: LISTEN_REQUESTS_PER_MINUTE_MAX, window_ms: 60_000 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verb {
@@ -89,7 +99,7 @@ enum Wrong {
 impl ListenApi {
     /// With keys that live so long.
     pub fn new(life_ms: u64) -> Self {
-        Self { keys: ListenKeys::new(life_ms), rate: Rate::default() }
+        Self { keys: ListenKeys::new(life_ms), calls: Callers::new(LISTEN_CALLERS_MAX) }
     }
 
     /// Answers a request. `random` is asked only where a key is made.
@@ -126,7 +136,7 @@ impl ListenApi {
         let entitlement = request.carried.admit(accounts, &[Dialect::Stream], false, true);
         let who = entitlement.as_ref().map_or(Counted::Ip(request.ip), |known| known.counted(request.ip));
         if !request.is_exempt {
-            self.rate.take(who, now_ms).map_err(Wrong::TooOften)?;
+            self.calls.take(who, LIMIT, now_ms).map_err(Wrong::TooOften)?;
         }
         let entitlement = entitlement.map_err(Wrong::Key)?;
         let account = entitlement.account().ok_or(Wrong::Key(Why::NoKey))?;
@@ -230,7 +240,7 @@ impl Wrong {
             Self::Key(Why::NoKey | Why::WrongKey) => {
                 BEARER.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()
             }
-            Self::TooOften(TooOften { retry_after_s }) => vec![("retry-after", retry_after_s.to_string())],
+            Self::TooOften(often) => vec![("retry-after", often.retry_after_s().to_string())],
             Self::AddressFull | Self::Full => vec![("retry-after", "60".to_owned())],
             Self::Key(Why::Dialect) | Self::BodyTooLong | Self::NotNamed | Self::NoSuchKey | Self::NotRandom => vec![],
         };

@@ -31,13 +31,13 @@ pub fn catalog(config: &Config) -> anyhow::Result<Catalog> {
             }
         }
     }
-    let wished = config.hub.symbols.iter().flatten().filter_map(|pair| Pair::parse(&pair.instrument()));
+    let wished = config.hub.symbols.iter().flatten().cloned();
     // Where no upstream says what it has, the pairs of the documents are worth trying.
     let usual = ["BTC/USDT", "ETH/USDT"].into_iter().filter_map(Pair::parse).filter(|_| given.pairs.is_empty());
     for pair in wished.chain(usual).collect::<Vec<_>>() {
         list_pair(pair, None, &mut given);
     }
-    let known: Vec<_> = given.pairs.iter().filter_map(|listed| hub_pair(&listed.pair)).collect();
+    let known: Vec<_> = given.pairs.iter().map(|listed| listed.pair.clone()).collect();
     let specs = config.hub.specs(&known);
     given.channels = specs.iter().map(|spec| spec.name.clone()).collect();
     let symbols = given.symbols.clone();
@@ -56,8 +56,7 @@ fn factory(specs: Vec<ChannelSpec>, symbols: Vec<Symbol>, pasts: Vec<Past>) -> F
             let source = match &symbol.source {
                 SymbolSource::Native { stream } => deriv::Source::Native { stream: stream.clone() },
                 SymbolSource::Pair(pair) => {
-                    let stream = |kind: &str| format!("{}@{kind}", pair.stream_symbol()).into();
-                    deriv::Source::Pair { trades: stream("trade"), tops: stream("bookTicker") }
+                    deriv::Source::Pair { trades: pair.stream("trade"), tops: pair.stream("bookTicker") }
                 }
             };
             let past = pasts.iter().find(|past| past.period_s(&symbol.name).is_some() && symbol.is_native());
@@ -81,7 +80,7 @@ fn list_sim(past: &Past, upstream: &Upstream, given: &mut Given) {
         // A coin that ticks is a pair that trades.
         if let Some(base) = name.strip_prefix("cry").and_then(|pair| pair.strip_suffix("USD"))
             && let Some(pair) = Pair::new(base, "USDT")
-            && upstream.takes(&format!("{}@trade", pair.stream_symbol()))
+            && upstream.takes(&pair.stream("trade"))
         {
             let price_digits = past.pip_size(name);
             if given.pairs.iter().all(|known| known.pair != pair) {
@@ -132,10 +131,6 @@ fn list_pair(pair: Pair, price_digits: Option<u32>, given: &mut Given) {
 
 fn carries(upstream: &Upstream, symbol: &Symbol) -> bool {
     matches!(&symbol.source, SymbolSource::Native { stream } if upstream.takes(stream))
-}
-
-fn hub_pair(pair: &Pair) -> Option<crate::market::hub::spec::Pair> {
-    crate::market::hub::spec::Pair::parse(&pair.to_string()).ok()
 }
 
 /// The built-in venue's past as Deriv's symbols ask for it.

@@ -11,11 +11,12 @@ use super::settings::SectionName;
 use super::upstream::{file, from_table, label};
 use super::url::Url;
 use super::value::{choice, count_or_off, duration, parsed, text};
-use crate::access::account::{Account, AccountId, Accounts, Cap, Dialect, Required};
+use crate::access::account::{Account, AccountId, Accounts, Cap, Required};
 use crate::access::key::Digest;
 use crate::access::pattern::Pattern;
 use crate::access::user::listen::LIFE_MS;
 use crate::limits::KEYS_MAX;
+use crate::wire::dialect::Dialect;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {

@@ -13,6 +13,7 @@ pub(super) struct File {
     pub limits: Vec<Given>,
     pub edge: Vec<Given>,
     pub deriv: Vec<Given>,
+    pub socketio: Vec<Given>,
     pub access: Vec<Given>,
     /// A table each.
     pub accounts: Vec<Given>,
@@ -46,6 +47,7 @@ impl File {
             "limits" => &mut self.limits,
             "edge" => &mut self.edge,
             "deriv" => &mut self.deriv,
+            "socketio" => &mut self.socketio,
             "hub" => &mut self.hub,
             "access" => &mut self.access,
             "account" => return place_tables(given, ACCOUNT_EXPECTED, &mut self.accounts, "", problems),

@@ -9,7 +9,8 @@ use super::section::Section;
 use super::settings::SectionName;
 use super::value::{choice, count_or_off, duration, parsed, switch};
 use crate::limits::{HUB_CHANNELS_MAX, HUB_INSTRUMENTS_MAX, NAME_BYTES_MAX};
-use crate::market::hub::spec::{ChannelSpec, DataKind, Pair, Schedule, documented, usual_pairs};
+use crate::market::hub::spec::{ChannelSpec, DataKind, Schedule, documented, usual_pairs};
+use crate::market::pair::Pair;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hub {
@@ -160,9 +161,11 @@ fn pairs(section: &mut Section<'_>, key: &'static str) -> Option<Vec<Pair>> {
     Some(pairs)
 }
 
+/// With its separator: where a base ends is not for us to guess.
 fn pair(text: &str) -> Result<Pair, Reason> {
     let is_short = text.len() <= NAME_BYTES_MAX / 2;
-    Pair::parse(text).ok().filter(|_| is_short).ok_or_else(|| Reason::must(r#"a pair, such as "BTC/USDT""#))
+    let pair = text.split_once('/').filter(|_| is_short).and_then(|(base, quote)| Pair::new(base, quote));
+    pair.ok_or_else(|| Reason::must(r#"a pair, such as "BTC/USDT""#))
 }
 
 /// A topic's name is made of it, so it has no blank.

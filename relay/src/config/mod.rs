@@ -24,6 +24,7 @@ mod limits;
 mod problem;
 mod profile;
 mod run;
+mod socketio;
 mod upstream;
 mod url;
 
@@ -44,6 +45,7 @@ pub use limits::Limits;
 pub use problem::Reason;
 pub use profile::Profile;
 pub use run::{Config, LogFormat, SHARDS_MAX};
+pub use socketio::SocketIo;
 pub use upstream::{Source, Upstream};
 pub use url::Url;
 

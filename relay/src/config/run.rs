@@ -17,6 +17,7 @@ use super::problem::{Problems, Reason};
 use super::profile::Profile;
 use super::section::Section;
 use super::settings::SectionName;
+use super::socketio::{self, SocketIo};
 use super::upstream::{self, Upstream};
 use super::value::{address, choice, count, duration, or_off, size, switch};
 use crate::limits::EVENT_BYTES_KEPT;
@@ -46,6 +47,7 @@ pub struct Config {
     pub limits: Limits,
     pub edge: Edge,
     pub deriv: Deriv,
+    pub socketio: SocketIo,
     pub access: Access,
     /// At least one. The first with a matching pattern takes a stream.
     pub upstreams: Vec<Upstream>,
@@ -106,6 +108,7 @@ impl Config {
             limits: limits::read(profile, file.limits.into_iter().chain(args.limits).collect(), &mut problems),
             edge: edge::read(file.edge, &mut problems),
             deriv: deriv::read(file.deriv, &mut problems),
+            socketio: socketio::read(file.socketio, &mut problems),
             access: access::read(file.access, file.accounts, &mut problems),
             upstreams: upstream::read(file.upstreams, args.upstreams, &mut problems),
             hub: hub::read(file.hub, file.hub_channels, &mut problems),

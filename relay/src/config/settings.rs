@@ -16,9 +16,10 @@ pub(super) enum SectionName {
     Hub,
     HubChannel,
     Deriv,
+    SocketIo,
 }
 
-pub(super) const SECTIONS: [SectionName; 9] = [
+pub(super) const SECTIONS: [SectionName; 10] = [
     SectionName::Top,
     SectionName::Limits,
     SectionName::Edge,
@@ -28,6 +29,7 @@ pub(super) const SECTIONS: [SectionName; 9] = [
     SectionName::Hub,
     SectionName::HubChannel,
     SectionName::Deriv,
+    SectionName::SocketIo,
 ];
 
 pub(super) struct Setting {
@@ -65,6 +67,7 @@ impl SectionName {
             SectionName::Hub => "hub",
             SectionName::HubChannel => "hub.channel",
             SectionName::Deriv => "deriv",
+            SectionName::SocketIo => "socketio",
         }
     }
 
@@ -79,6 +82,7 @@ impl SectionName {
             SectionName::Hub => "in [hub]",
             SectionName::HubChannel => "in [[hub.channel]]",
             SectionName::Deriv => "in [deriv]",
+            SectionName::SocketIo => "in [socketio]",
         }
     }
 
@@ -93,6 +97,7 @@ impl SectionName {
             SectionName::Hub => HUB,
             SectionName::HubChannel => HUB_CHANNEL,
             SectionName::Deriv => DERIV,
+            SectionName::SocketIo => SOCKETIO,
         }
     }
 }
@@ -234,7 +239,7 @@ const LIMITS: &[Setting] = &[
     key("handshakes", "64", "Handshakes at a time; the oldest idle one is dropped for a new one"),
     key("handshakes_per_ip", "8", "Handshakes of one address at a time"),
     key("head_timeout", r#""5s""#, "A request's head must be complete within this time"),
-    key("http_streams", "4096", "Answers that stay open (polls that wait, event streams) at once; each may take 16 KiB"),
+    key("http_streams", "4096", "Answers that stay open (polls that wait, event streams) at once; each may take 24 KiB, 16 of them hyper's"),
     key("keepalive", r#""30s""#, "A plain HTTP connection is closed when idle for this long"),
     key("write_timeout", r#""30s""#, "A client that takes no byte for this long is closed"),
     key("close_timeout", r#""2s""#, "How long a close waits for the other side"),
@@ -251,6 +256,14 @@ const EDGE: &[Setting] = &[
 #[rustfmt::skip]
 const DERIV: &[Setting] = &[
     key("app_ids", "[]", "Whose calls are answered, by the app_id in the URL; empty is any"),
+];
+
+#[rustfmt::skip]
+const SOCKETIO: &[Setting] = &[
+    key("path", r#""/currency/""#, "Where it is served, with and without the slash at the end"),
+    key("require_key", "true", "Clients must bring an api-key in CONNECT; without accounts any text will do"),
+    key("ping_interval", r#""25s""#, "How often clients are pinged; they are told"),
+    key("ping_timeout", r#""20s""#, "A client whose pong takes longer is closed; they are told"),
 ];
 
 #[rustfmt::skip]

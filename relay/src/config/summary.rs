@@ -9,7 +9,7 @@ use super::upstream::{Source, Upstream};
 use super::value::{show_duration, show_size};
 use crate::access::account::Required;
 use crate::access::pattern::Pattern;
-use crate::market::hub::spec::Pair;
+use crate::market::pair::Pair;
 
 pub(super) fn summary(config: &Config) -> String {
     let mut text = String::new();
@@ -44,7 +44,7 @@ pub(super) fn summary(config: &Config) -> String {
 
 fn describe_hub(hub: &Hub) -> String {
     let pairs = match &hub.symbols {
-        Some(pairs) => pairs.iter().map(Pair::instrument).collect::<Vec<_>>().join(" "),
+        Some(pairs) => pairs.iter().map(Pair::to_string).collect::<Vec<_>>().join(" "),
         None => "those of the upstreams".to_owned(),
     };
     let test = if hub.test { "on" } else { "off" };

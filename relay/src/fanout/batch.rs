@@ -268,7 +268,7 @@ impl Composed {
                 break;
             }
             let tail = &batch.raw.bytes[batch.raw.begin_of(index)..batch.raw.ends[index] as usize];
-            frame(before, tail, after, &mut self.bytes);
+            encode::text([&**before, tail, after], &mut self.bytes);
             self.ends.push(self.bytes.len() as u32);
         }
     }
@@ -307,14 +307,4 @@ impl<'a> Around<'a> {
             _ => Around { before: Cow::Borrowed(head), after: &[] },
         }
     }
-}
-
-/// Appends the frame of a message in three parts.
-pub fn frame(before: &[u8], record: &[u8], after: &[u8], out: &mut Vec<u8>) {
-    let mut header = [0; encode::HEADER_BYTES_MAX];
-    let len = encode::header(encode::Opcode::Text, before.len() + record.len() + after.len(), &mut header);
-    out.extend_from_slice(&header[..len]);
-    out.extend_from_slice(before);
-    out.extend_from_slice(record);
-    out.extend_from_slice(after);
 }

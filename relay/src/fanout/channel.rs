@@ -18,6 +18,8 @@ pub struct Channel {
     pub dialect: Dialect,
     pub style: Style,
     pub log: Arc<Log>,
+    /// What clients may have been told before it was made: frames stamped up to there were never here.
+    pub born: u64,
     /// The shards that have subscribers.
     pub interest: Interest,
     /// One flag for each shard: it has been told that there is news here.
@@ -45,7 +47,18 @@ impl Channel {
         let news = (0..shards).map(|_| Flag::new()).collect();
         let style = Style::of(name, kind, dialect);
         let condition = AtomicU8::new(0);
-        Channel { id, name: name.into(), kind, dialect, style, log, interest: Interest::new(), news, condition }
+        Channel {
+            id,
+            name: name.into(),
+            kind,
+            dialect,
+            style,
+            log,
+            born: 0,
+            interest: Interest::new(),
+            news,
+            condition,
+        }
     }
 
     /// What the subscription with this head calls it.

@@ -241,6 +241,20 @@ impl<C> Fanout<C> {
         self.remove(slot).map(|session| session.conn)
     }
 
+    /// A session takes over the connection of another, which ends. What that one was still owed goes first, then
+    /// `frames`, then what the session itself is owed. Returns the connection's data.
+    pub fn succeed(&mut self, from: Slot, to: Slot, frames: &[u8]) -> Option<C> {
+        let now_ms = self.now_ms;
+        let before = self.sessions.get_mut(from)?.owed.take().map_or(Vec::new(), |owed| owed.into_bytes());
+        let conn = self.close(from)?;
+        let session = self.sessions.get_mut(to)?;
+        let owed = session.owed(now_ms);
+        owed.rest = [&before[..], frames, &owed.rest].concat().into();
+        session.marks &= !BLOCKED;
+        self.enqueue(to);
+        Some(conn)
+    }
+
     /// The socket can be written again.
     pub fn writable(&mut self, slot: Slot) {
         if let Some(session) = self.sessions.get_mut(slot)

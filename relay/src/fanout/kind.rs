@@ -16,6 +16,17 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// As the list of topics calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::State => "state",
+            Kind::Kline => "kline",
+            Kind::Event => "event",
+            Kind::Keyed => "keyed",
+            Kind::Rows => "rows",
+        }
+    }
+
     /// Whether its frames carry a key.
     pub const fn is_keyed(self) -> bool {
         matches!(self, Kind::Keyed | Kind::Rows)

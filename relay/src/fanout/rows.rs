@@ -59,10 +59,8 @@ impl Rows {
     /// Appends the message as a frame.
     pub fn frame(&self, before: &[u8], after: &[u8], out: &mut Vec<u8>) {
         let rows: usize = self.places.iter().map(|(_, begin, end)| end - begin + 1).sum();
-        let mut header = [0; encode::HEADER_BYTES_MAX];
         let text = before.len() + rows.saturating_sub(1) + after.len();
-        let len = encode::header(encode::Opcode::Text, text, &mut header);
-        out.extend_from_slice(&header[..len]);
+        encode::begin(encode::Opcode::Text, text, out);
         out.extend_from_slice(before);
         for (at, &(_, begin, end)) in self.places.iter().enumerate() {
             if at > 0 {

@@ -7,7 +7,7 @@ use std::io::IoSlice;
 
 use bytes::Bytes;
 
-use super::batch::{self, Around};
+use super::batch::Around;
 use super::channel::{Channel, Style};
 use super::core::{Fanout, Local, Outlet, Wrote};
 use super::kind::Kind;
@@ -371,7 +371,7 @@ impl Scratch {
             wrap::frame(&self.text, payload, &mut self.bytes);
         } else {
             let Around { before, after } = Around::new(channel.style, head, false);
-            batch::frame(&before, payload, after, &mut self.bytes);
+            encode::text([&*before, payload, after], &mut self.bytes);
         }
         *position = seq + 1;
         self.help(held, seq + 1, false, head.is_empty().then_some(wish.combined));

@@ -65,6 +65,14 @@ impl Owed {
         self.lane.len() - self.lane_taken
     }
 
+    /// All of it, in the order it would go.
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        let mut bytes = self.rest.to_vec();
+        bytes.extend_from_slice(&self.lane[self.lane_taken..]);
+        bytes.append(&mut self.pong);
+        bytes
+    }
+
     /// Above the bound its messages are not read until it took some of the answers.
     pub fn is_full(&self) -> bool {
         self.lane_len() > LANE_BYTES_MAX

@@ -12,6 +12,7 @@ use foldhash::fast::RandomState;
 use super::channel::Channel;
 use super::kind::Kind;
 use super::log::{Appender, Budget, Seq, log};
+use super::stamps::Stamps;
 use crate::sync::Arc;
 use crate::wire::dialect::Dialect;
 use crate::wire::http::ip::IpKey;
@@ -95,6 +96,7 @@ pub struct Topics {
     bounds: Bounds,
     route: Route,
     budget: Arc<Budget>,
+    stamps: Arc<Stamps>,
     tell: Box<dyn Fn(usize, Demand) + Send + Sync>,
     inner: Mutex<Inner>,
 }
@@ -128,6 +130,16 @@ struct Carried {
     unproven: usize,
 }
 
+/// What the table knows of one topic.
+pub struct Row {
+    pub channel: Arc<Channel>,
+    pub upstream: Option<usize>,
+    /// A bit for each shard with subscribers, and for those who read beside them.
+    pub readers: u64,
+    /// It had data, now or once.
+    pub proven: bool,
+}
+
 /// How the table stands, for the metrics.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Census {
@@ -144,7 +156,9 @@ impl Topics {
         route: Route,
         tell: Box<dyn Fn(usize, Demand) + Send + Sync>,
     ) -> Topics {
-        let upstreams = capacities.into_iter().map(|capacity| Carried { capacity, held: 0, unproven: 0 }).collect();
+        let stamps = Arc::new(Stamps::new(capacities.len()));
+        let upstreams: Vec<Carried> =
+            capacities.into_iter().map(|capacity| Carried { capacity, held: 0, unproven: 0 }).collect();
         let inner = Inner {
             names: HashMap::default(),
             entries: Vec::new(),
@@ -153,7 +167,7 @@ impl Topics {
             unproven_by_client: HashMap::default(),
             proven: HashSet::default(),
         };
-        Topics { bounds, route, budget, tell, inner: Mutex::new(inner) }
+        Topics { bounds, route, budget, stamps, tell, inner: Mutex::new(inner) }
     }
 
     /// The channel of a name for a shard's first subscriber, made if need be.
@@ -196,7 +210,9 @@ impl Topics {
         let credit = inner.take_slot(name, upstream, client, self.bounds.unproven_per_client)?;
         let id = inner.free.pop().unwrap_or(inner.entries.len() as u32);
         let (appender, log) = log(kind, self.budget.clone());
-        let channel = Arc::new(Channel::new(id, name, kind, dialect, log, self.bounds.shards));
+        let mut channel = Channel::new(id, name, kind, dialect, log, self.bounds.shards);
+        channel.born = self.stamps.told();
+        let channel = Arc::new(channel);
         let entry = Entry {
             channel: channel.clone(),
             upstream,
@@ -288,6 +304,32 @@ impl Topics {
         let watched = inner.entries.iter().flatten().filter(|entry| entry.shards != 0).count();
         let unproven = inner.upstreams.iter().map(|upstream| upstream.unproven).sum();
         Census { topics: inner.names.len(), unproven, watched }
+    }
+
+    /// Copies what is known of the topics numbered from `from` on, of at most `most` numbers, so that nobody waits long
+    /// for the table. The second value is where to go on, if there is more.
+    pub fn rows(&self, from: u32, most: usize) -> (Vec<Row>, Option<u32>) {
+        let inner = self.lock();
+        let end = inner.entries.len().min(from as usize + most);
+        let row = |entry: &Entry| Row {
+            channel: entry.channel.clone(),
+            upstream: entry.upstream,
+            readers: entry.shards,
+            proven: inner.proven.contains(&entry.channel.name) || entry.channel.log.head() > 0,
+        };
+        let rows = inner.entries.get(from as usize..end).unwrap_or_default().iter().flatten().map(row).collect();
+        (rows, (end < inner.entries.len()).then_some(end as u32))
+    }
+
+    /// Whether an upstream is for it; if none is, it stays silent.
+    pub fn has_upstream(&self, id: u32) -> bool {
+        let inner = self.lock();
+        inner.entries.get(id as usize).and_then(Option::as_ref).is_some_and(|entry| entry.upstream.is_some())
+    }
+
+    /// How those who publish number their frames, by the upstream's index.
+    pub fn stamps(&self) -> &Arc<Stamps> {
+        &self.stamps
     }
 
     pub fn budget(&self) -> &Arc<Budget> {

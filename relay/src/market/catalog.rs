@@ -10,9 +10,7 @@ use super::product::Product;
 use super::rates::product::Rates;
 use super::rates::table::{Table, TableError, Tether};
 use super::topic::Topic;
-
-/// Seconds of the candles that Deriv's clients may ask for.
-const GRANULARITIES_S: [u32; 12] = [60, 120, 180, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400];
+use crate::wire::deriv::request::GRANULARITIES_S;
 
 /// What the upstreams have. Its lists keep their order.
 #[derive(Clone, Debug, Default)]

@@ -14,7 +14,6 @@ pub mod symbols;
 #[cfg(test)]
 mod tests;
 
-use std::io::Write;
 use std::sync::Arc;
 
 use self::candles::{Candle, Candles};
@@ -28,6 +27,7 @@ use super::topic::Topic;
 use crate::limits::DERIV_HISTORY_MAX;
 use crate::wire::deriv::push::{OhlcView, TickView, ohlc_tail, tick_tail};
 use crate::wire::deriv::request::{GRANULARITIES_S, HistoryCall};
+use crate::wire::json::append;
 
 /// Where a symbol's ticks come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -369,8 +369,4 @@ fn comma(index: usize, body: &mut Vec<u8>) {
     if index > 0 {
         body.push(b',');
     }
-}
-
-fn append(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("memory takes what is written to it");
 }

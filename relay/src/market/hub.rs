@@ -18,6 +18,7 @@ use self::okx::OkxTicker;
 use self::spec::{ChannelSpec, DataKind, Schedule};
 use self::value::{Unfit, Value};
 use super::event::Event;
+use super::pair::Pair;
 use super::product::{Answer, Key, Out, Product, Question};
 use super::topic::Topic;
 use crate::wire::hub::price::PriceUpdate;
@@ -57,16 +58,15 @@ struct Row {
 
 impl HubChannel {
     pub fn new(spec: ChannelSpec) -> HubChannel {
-        let row = |pair: &spec::Pair| Row {
-            instrument: pair.instrument(),
+        let row = |pair: &Pair| Row {
+            instrument: pair.to_string(),
             symbol: pair.symbol(),
-            okx_name: pair.okx(),
+            okx_name: pair.dashed(),
             ..Row::default()
         };
         let rows: Vec<Row> = spec.instruments.iter().map(row).collect();
         let kinds = spec.data.streams();
-        let of_pair =
-            |(index, pair): (usize, &spec::Pair)| kinds.iter().map(|kind| (pair.stream(kind), index)).collect();
+        let of_pair = |(index, pair): (usize, &Pair)| kinds.iter().map(|kind| (pair.stream(kind), index)).collect();
         let row_of = spec.instruments.iter().enumerate().flat_map::<Vec<_>, _>(of_pair).collect();
         HubChannel {
             topic: Topic::Hub { channel: spec.name.clone() },

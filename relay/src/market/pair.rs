@@ -77,6 +77,11 @@ impl Pair {
         self.symbol().chars().flat_map(char::to_lowercase).collect()
     }
 
+    /// The stream of this pair: `btcusdt@ticker`.
+    pub fn stream(&self, kind: &str) -> Box<str> {
+        format!("{}@{kind}", self.stream_symbol()).into()
+    }
+
     /// `BTC-USDT`, as OKX has it.
     pub fn dashed(&self) -> String {
         format!("{}-{}", self.base, self.quote)
@@ -124,6 +129,7 @@ mod tests {
         assert_eq!((pair.base(), pair.quote()), ("BTC", "USDT"));
         let spellings = [pair.symbol(), pair.stream_symbol(), pair.dashed(), pair.cry_symbol().unwrap()];
         assert_eq!(spellings, ["BTCUSDT", "btcusdt", "BTC-USDT", "cryBTCUSD"]);
+        assert_eq!(&*pair.stream("depth20"), "btcusdt@depth20");
         assert_eq!(Pair::new("eur", "usd").unwrap().frx_symbol(), "frxEURUSD");
         assert_eq!(Pair::new("ETH", "BTC").unwrap().cry_symbol(), None);
         check("币安人生usdt", Some("币安人生/USDT"));

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::fanout::kind::Kind;
+pub use crate::wire::socketio::event::Class;
 
 /// What a channel of a dialect other than stream is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -15,13 +16,6 @@ pub enum Topic {
     Candles { symbol: Box<str>, granularity_s: u32 },
     /// Prices in a base: of all symbols, or of one.
     Rates { class: Class, base: Box<str>, symbol: Option<Box<str>> },
-}
-
-/// The two tables of the Socket.IO dialect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Class {
-    Fiat,
-    Crypto,
 }
 
 impl Topic {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use foldhash::fast::RandomState;
 
 use crate::access::account::{Counted, Entitlement};
-use crate::wire::http::ip::IpKey;
+use crate::wire::http::ip::{IpKey, is_loopback};
 
 /// Counts of the whole process.
 pub struct Admission {
@@ -83,6 +83,13 @@ impl Ticket {
         self.loopback = loopback;
     }
 
+    /// One more place for the same client, or for the one at this address, which stays longer than the connection it
+    /// came on. The second value is as for [`Admission::enter`].
+    pub fn another(&self, told: Option<std::net::IpAddr>) -> (Ticket, bool) {
+        let (ip, loopback) = told.map_or((self.ip, self.loopback), |ip| (IpKey::from(ip), is_loopback(ip)));
+        self.admission.enter(ip, loopback)
+    }
+
     pub fn is_loopback(&self) -> bool {
         self.loopback
     }
@@ -95,6 +102,7 @@ impl Ticket {
     /// Takes one of the account's places, where it has a limit of its own; false if there is none left. Such a
     /// limit was meant: it holds for loopback too.
     pub fn take_account(&mut self, entitlement: &Entitlement) -> bool {
+        self.leave_account();
         let Some(place) = entitlement.account().and_then(|account| account.place()) else { return true };
         let Some(count) = self.admission.by_account.get(place as usize) else { return true };
         let (counted, cap) = entitlement.connections(self.ip);
@@ -135,6 +143,15 @@ impl Ticket {
             self.admission.by_account[self.account as usize].fetch_sub(1, Relaxed);
         }
         self.leave_place();
+    }
+
+    /// As nobody in particular, until it takes an account again.
+    fn leave_account(&mut self) {
+        if std::mem::take(&mut self.of_account) {
+            self.admission.by_account[self.account as usize].fetch_sub(1, Relaxed);
+        }
+        self.account = NOBODY;
+        self.apart = false;
     }
 
     /// Gives the address's place back.

@@ -1,6 +1,5 @@
 //! One client's connection: plain data, and how its socket is written.
 
-use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::os::fd::OwnedFd;
 
@@ -10,11 +9,13 @@ use rustix::net::{SendAncillaryBuffer, SendFlags};
 
 use super::admission::Ticket;
 use super::clock::{Clock, Tick};
-use crate::access::account::Dialect;
+use super::socketio;
 use crate::fanout::core::{Outlet, Wrote};
 use crate::fanout::slab::Slot;
 use crate::metrics::Stages;
+use crate::wire::dialect::Dialect;
 use crate::wire::hub::errors::ErrorTimes;
+use crate::wire::rate::Rate;
 use crate::wire::ws::decode::Decoder;
 
 /// Where a connection is in its life.
@@ -43,6 +44,9 @@ pub enum Speaks {
     /// With the times of its last errors.
     Hub(Option<Box<ErrorTimes>>),
     Deriv(Box<super::deriv::Client>),
+    SocketIo(Box<socketio::Client>),
+    /// A second socket of a session that is polled.
+    SocketIoProbe(Box<socketio::Probe>),
 }
 
 impl Speaks {
@@ -58,6 +62,7 @@ impl Speaks {
             Speaks::Stream | Speaks::Undecided | Speaks::User(_) | Speaks::Echo => Dialect::Stream,
             Speaks::Hub(_) => Dialect::Hub,
             Speaks::Deriv(_) => Dialect::Deriv,
+            Speaks::SocketIo(_) | Speaks::SocketIoProbe(_) => Dialect::SocketIo,
         }
     }
 }
@@ -91,30 +96,8 @@ pub struct Conn {
     pub pinged: Tick,
 }
 
-/// The times of a client's last messages: a strict rolling second, not a bucket with a burst. It takes memory for the
-/// messages of a second that came, not for all that may.
-pub struct Rate {
-    times_ms: VecDeque<u64>,
-    messages_per_second: usize,
-}
-
-impl Rate {
-    pub fn new(messages_per_second: usize) -> Rate {
-        Rate { times_ms: VecDeque::new(), messages_per_second }
-    }
-
-    /// Counts a message; false if it is one too many within a second.
-    pub fn allows(&mut self, now_ms: u64) -> bool {
-        while self.times_ms.front().is_some_and(|time_ms| now_ms.saturating_sub(*time_ms) >= 1000) {
-            self.times_ms.pop_front();
-        }
-        let allows = self.times_ms.len() < self.messages_per_second;
-        if allows {
-            self.times_ms.push_back(now_ms);
-        }
-        allows
-    }
-}
+/// A client may send so many messages in any stretch of this length.
+pub const MESSAGES_WINDOW_MS: u64 = 1000;
 
 pub fn key(slot: Slot, generation: u32) -> u64 {
     u64::from(generation) << 32 | u64::from(slot)
@@ -127,8 +110,13 @@ pub fn slot_of(key: u64) -> (Slot, u32) {
 impl Conn {
     /// One that has just been accepted or upgraded.
     pub fn new(fd: OwnedFd, ticket: Ticket, speaks: Speaks, message_bytes_max: usize, now: Tick) -> Conn {
+        Conn { fd: Some(fd), ..Conn::without_socket(ticket, speaks, message_bytes_max, now) }
+    }
+
+    /// One that may get a socket later.
+    pub fn without_socket(ticket: Ticket, speaks: Speaks, message_bytes_max: usize, now: Tick) -> Conn {
         Conn {
-            fd: Some(fd),
+            fd: None,
             armed: false,
             stage: Stage::Open,
             paused: false,
@@ -156,13 +144,15 @@ pub struct Edge<'a> {
     pub epoll: &'a OwnedFd,
     pub clock: Clock,
     pub stages: &'a mut Stages,
+    /// Sessions whose waiting poll has got something.
+    pub due: &'a mut Vec<u64>,
 }
 
 impl Outlet for Edge<'_> {
     type Conn = Conn;
 
     fn write(&mut self, _slot: Slot, conn: &mut Conn, parts: &[IoSlice<'_>]) -> Wrote {
-        let Some(fd) = &conn.fd else { return Wrote::Gone };
+        let Some(fd) = &conn.fd else { return conn.keep(parts, self.due) };
         // A write never waits and never raises a signal.
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         let total: usize = parts.iter().map(|part| part.len()).sum();
@@ -207,22 +197,6 @@ impl Outlet for Edge<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Ten in any second are fine, the eleventh is not, wherever the second begins.
-    #[test]
-    fn the_second_rolls() {
-        let mut rate = Rate::new(10);
-        for at in 0..10 {
-            assert!(rate.allows(at * 90));
-        }
-        assert!(!rate.allows(999));
-        let mut rate = Rate::new(10);
-        for at in 0..10 {
-            assert!(rate.allows(at * 90));
-        }
-        assert!(rate.allows(1000));
-        assert!(!rate.allows(1089));
-    }
 
     /// What an idle client costs in the slab; the whole promise is checked by a measurement.
     #[test]

@@ -318,6 +318,10 @@ impl Shard {
 
     fn note_subscription(&mut self, slot: Slot, id: SubscriptionId, topic: Topic) {
         if let Some(client) = self.deriv(slot) {
+            // Most have one for ever: no room for more until there are more.
+            if client.subscriptions.is_empty() {
+                client.subscriptions.reserve_exact(1);
+            }
             client.subscriptions.push(Subscription { id, topic: Some(topic) });
         }
     }

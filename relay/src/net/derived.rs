@@ -80,7 +80,13 @@ impl Shard {
         session.conn.asked = session.conn.asked.saturating_sub(1);
         match session.conn.speaks {
             Speaks::Deriv(_) => self.answer_deriv(slot, answered),
-            Speaks::Stream | Speaks::Undecided | Speaks::User(_) | Speaks::Echo | Speaks::Hub(_) => {}
+            Speaks::SocketIo(_) => self.answer_socketio(slot, answered),
+            Speaks::Stream
+            | Speaks::Undecided
+            | Speaks::User(_)
+            | Speaks::Echo
+            | Speaks::Hub(_)
+            | Speaks::SocketIoProbe(_) => {}
         }
     }
 

@@ -4,12 +4,12 @@ use bytes::Bytes;
 
 use super::conn::Speaks;
 use super::shard::Shard;
-use crate::access::account::Dialect;
 use crate::fanout::slab::Slot;
 use crate::fanout::subscribe::From;
 use crate::fanout::topics::Refused;
 use crate::market::topic::Topic;
 use crate::wire::close::CloseReason;
+use crate::wire::dialect::Dialect;
 use crate::wire::hub::command::{self, Command};
 use crate::wire::hub::first::{First, first};
 use crate::wire::hub::reply::{self, Reject};

@@ -9,6 +9,7 @@ use super::shared::Shared;
 use crate::fanout::channel::Channel;
 use crate::fanout::kind::Kind;
 use crate::fanout::log::{Appender, Seq};
+use crate::fanout::stamps::Publisher;
 use crate::fanout::topics::Demand;
 use crate::metrics::{Stages, UpstreamCounters};
 use crate::wire::notice::StreamState;
@@ -27,6 +28,7 @@ pub struct Ingest {
     held: usize,
     /// Shards with news since the last flush, a bit for each.
     told: u64,
+    stamps: Publisher,
     stages: Stages,
 }
 
@@ -56,6 +58,7 @@ impl Ingest {
         Ingest {
             name: shared.metrics.upstreams[upstream].name.clone().leak(),
             links: HashMap::default(),
+            stamps: shared.topics.stamps().publisher(upstream),
             shared,
             upstream,
             names: HashMap::default(),
@@ -148,10 +151,14 @@ impl Ingest {
         if unchanged {
             // Said once already; but that the channel is live again is news.
             counters.repeated.one();
-        } else if entry.channel.kind == Kind::Kline && is_closed_kline(payload) {
-            entry.appender.append_closed(payload, read_ns);
         } else {
-            entry.appender.append(payload, read_ns);
+            let stamp_ns = self.stamps.begin(read_ns);
+            if entry.channel.kind == Kind::Kline && is_closed_kline(payload) {
+                entry.appender.append_closed(payload, stamp_ns);
+            } else {
+                entry.appender.append(payload, stamp_ns);
+            }
+            self.stamps.end();
         }
         counters.published.one();
         counters.bytes.add(payload.len() as u64);
@@ -165,10 +172,12 @@ impl Ingest {
     pub fn derived(&mut self, id: u32, key: u32, payload: &[u8], read_ns: u64) {
         let Some(entry) = self.entries.get_mut(id as usize).and_then(Option::as_deref_mut) else { return };
         entry.proven = true;
+        let stamp_ns = self.stamps.begin(read_ns);
         match entry.channel.kind.is_keyed() {
-            true => entry.appender.append_keyed(key, payload, read_ns),
-            false => entry.appender.append(payload, read_ns),
+            true => entry.appender.append_keyed(key, payload, stamp_ns),
+            false => entry.appender.append(payload, stamp_ns),
         };
+        self.stamps.end();
         let counters = &self.shared.metrics.upstreams[self.upstream].counters;
         counters.published.one();
         counters.bytes.add(payload.len() as u64);
@@ -279,7 +288,7 @@ impl Ingest {
         self.flush();
         self.counters().stale.set(lost);
         self.shared.topics.budget().adjust();
-        self.shared.metrics.upstreams[self.upstream].hand_over(&mut self.stages);
+        self.shared.metrics.upstreams[self.upstream].stages.take_over(&mut self.stages);
     }
 
     /// Venues spell names as they were asked for; some answer in another case.

@@ -1,7 +1,7 @@
 //! Sockets, threads and time: everything the core does not know.
 //!
 //! [`shard`] is one thread: its listener ([`accept`]), the HTTP before the upgrade ([`http`]), its connections
-//! ([`conn`], [`read`]), what they ask for ([`stream`]) and their deadlines ([`sweep`]). [`ingest`] publishes what
+//! ([`conn`], [`read`]), what they ask for ([`stream`], [`hub`], [`deriv`], [`socketio`]) and their deadlines ([`sweep`]). [`ingest`] publishes what
 //! [`feed`] (through [`upstream`]) and [`sim`] bring from the venues, and what [`users`] has for single accounts. [`shared`] is what the threads have in common, and [`admin`] shows it.
 
 pub mod accept;
@@ -21,6 +21,7 @@ pub mod read;
 pub mod shard;
 pub mod shared;
 pub mod sim;
+pub mod socketio;
 pub mod stream;
 pub mod sweep;
 pub mod upstream;

@@ -3,11 +3,12 @@
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
-use super::conn::{Rate, Speaks, Stage, slot_of};
+use super::conn::{MESSAGES_WINDOW_MS, Speaks, Stage, slot_of};
 use super::shard::Shard;
 use crate::fanout::slab::Slot;
 use crate::limits::READ_BUFFER_BYTES;
 use crate::wire::close::CloseReason;
+use crate::wire::rate::Limit;
 use crate::wire::ws::decode::{Decoder, Inbound};
 use crate::wire::ws::encode::{self, Opcode};
 use crate::wire::{deriv, hub};
@@ -76,7 +77,7 @@ impl Shard {
     }
 
     /// Bytes of a client, as they came.
-    pub(super) fn take_bytes(&mut self, slot: Slot, bytes: &mut [u8]) {
+    pub(super) fn take_bytes(&mut self, mut slot: Slot, bytes: &mut [u8]) {
         let Some(session) = self.fanout.session_mut(slot) else { return };
         if session.conn.stage != Stage::Open {
             // After our CLOSE or the client's, whatever comes is thrown away.
@@ -96,6 +97,8 @@ impl Shard {
                     break;
                 }
             }
+            // A probe that became the transport goes on as the session whose socket it was.
+            slot = self.socketio.moved.take().unwrap_or(slot);
             if self.fanout.session(slot).is_none_or(|session| session.conn.stage != Stage::Open) {
                 break;
             }
@@ -147,6 +150,8 @@ impl Shard {
             Speaks::Undecided => self.take_first(slot, text),
             Speaks::Hub(_) => self.take_hub(slot, text),
             Speaks::Deriv(_) => self.take_deriv(slot, text),
+            Speaks::SocketIo(_) => self.take_socketio(slot, text),
+            Speaks::SocketIoProbe(_) => self.take_probe(slot, text),
             Speaks::Echo => self.echo(slot, Opcode::Text, text.as_bytes()),
         }
     }
@@ -157,6 +162,8 @@ impl Shard {
             Speaks::Stream | Speaks::Undecided | Speaks::User(_) => self.refuse_binary(slot),
             Speaks::Hub(_) => self.refuse_hub(slot, &hub::reply::Reject::binary()),
             Speaks::Deriv(_) => self.refuse_deriv(slot, None, "error", &deriv::reject::Reject::bad_request()),
+            Speaks::SocketIo(_) => self.take_socketio_binary(slot),
+            Speaks::SocketIoProbe(_) => self.take_probe_binary(slot),
             Speaks::Echo => self.echo(slot, Opcode::Binary, bytes),
         }
     }
@@ -188,7 +195,7 @@ impl Shard {
         let Some(limit) = account.map_or(usual, |account| account.messages_per_second.over(usual)) else {
             return true;
         };
-        let rate = session.conn.rate.get_or_insert_with(|| Box::new(Rate::new(limit as usize)));
-        rate.allows(now_ms)
+        let limit = Limit { most: limit as usize, window_ms: MESSAGES_WINDOW_MS };
+        session.conn.rate.get_or_insert_default().take(limit, now_ms).is_ok()
     }
 }

@@ -72,6 +72,7 @@ pub struct Shard {
     pub(super) stages: Stages,
     pub(super) drain: Option<Drain>,
     pub(super) swept: u32,
+    pub(super) socketio: super::socketio::Sessions,
 }
 
 /// A shutdown under way.
@@ -124,6 +125,7 @@ impl Shard {
             stages: Stages::default(),
             drain: None,
             swept: 0,
+            socketio: super::socketio::Sessions::default(),
             shared,
         })
     }
@@ -237,14 +239,16 @@ impl Shard {
 
     /// One turn of the core; true if there is more.
     fn turn(&mut self) -> bool {
-        let mut edge = Edge { epoll: &self.epoll, clock: self.shared.clock, stages: &mut self.stages };
-        let more = self.fanout.turn(&mut edge, TURN_WRITES_MAX);
+        let (clock, due) = (self.shared.clock, &mut self.socketio.due);
+        let mut edge = Edge { epoll: &self.epoll, clock, stages: &mut self.stages, due };
+        let mut more = self.fanout.turn(&mut edge, TURN_WRITES_MAX);
         for slot in self.fanout.take_gone() {
             self.remove_lost(slot);
         }
         for slot in self.fanout.take_too_slow() {
             self.close(slot, CloseReason::TooSlow);
         }
+        more |= self.answer_polls();
         self.release();
         more
     }
@@ -264,6 +268,7 @@ impl Shard {
                 Mail::Open(opening) => self.open(*opening),
                 Mail::Answer(answered) => self.take_answer(*answered),
                 Mail::EndUser(ended) => self.end_user(&ended),
+                Mail::SocketIo(letter) => self.take_letter(*letter),
                 Mail::TellHub(frame) => self.tell_hub(&frame),
                 Mail::Drain => self.begin_drain(),
             }
@@ -288,6 +293,8 @@ impl Shard {
             self.begin_user(slot);
             self.subscribe_from_url(slot, &names, &bad);
         }
+        self.greet_socketio(slot);
+        self.probe_opened(slot);
         if !early.is_empty() {
             let mut early = early.to_vec();
             self.take_bytes(slot, &mut early);
@@ -341,6 +348,7 @@ impl Shard {
         if session.conn.fd.as_ref().is_none_or(|fd| epoll::delete(&self.epoll, fd).is_err()) {
             return;
         }
+        self.part_socketio(slot);
         if let Some(portable) = self.fanout.depart(slot) {
             // Before this shard lets go of the channels, or they would end in between.
             for held in &portable.held {
@@ -376,6 +384,12 @@ impl Shard {
         if session.conn.stage != Stage::Open {
             return false;
         }
+        if session.conn.fd.is_none() {
+            self.end_polled(slot);
+            return true;
+        }
+        self.part_socketio(slot);
+        let Some(session) = self.fanout.session_mut(slot) else { return false };
         session.conn.stage = Stage::Closing;
         session.conn.since = tick;
         session.conn.ticket.leave();
@@ -424,6 +438,7 @@ impl Shard {
 
     /// Forgets a connection; its descriptor and its places in the counts go with it.
     pub(super) fn remove(&mut self, slot: Slot) {
+        self.part_socketio(slot);
         drop(self.fanout.close(slot));
         self.release();
     }
@@ -431,7 +446,7 @@ impl Shard {
     /// Puts what the shard counts where the metrics find it.
     pub(super) fn publish_counts(&mut self) {
         let metrics = &self.shared.metrics.shards[self.id];
-        metrics.hand_over(&mut self.stages);
+        metrics.stages.take_over(&mut self.stages);
         let (stats, counters) = (&self.fanout.stats, &metrics.counters);
         for (counter, value) in [
             (&counters.delivered, stats.delivered),
@@ -445,6 +460,7 @@ impl Shard {
             (&counters.writes, stats.writes),
             (&counters.connections, (self.fanout.len() + self.handshakes.len()) as u64),
             (&counters.channels, self.fanout.channels() as u64),
+            (&counters.http_streams, self.http.long_count() as u64),
         ] {
             counter.set(value);
         }

@@ -1,7 +1,6 @@
 //! What the threads of the process have in common. Nothing here is locked on the path of a frame.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -10,10 +9,12 @@ use tokio::sync::Notify;
 
 use super::admission::Admission;
 use super::clock::Clock;
-use super::conn::{Conn, Rate};
+use super::conn::Conn;
+use super::http::hold::Holds;
 use super::market::{Answered, Desk};
 use super::shard::Opening;
 use super::users::Users;
+use crate::access::rate::Callers;
 use crate::access::user::listen::Ended;
 use crate::config::Config;
 use crate::fanout::core::Portable;
@@ -28,15 +29,19 @@ pub struct Shared {
     pub topics: Topics,
     pub admission: Arc<Admission>,
     pub metrics: Metrics,
-    /// How each reader of channels is told of news: the shards in their order, then the market.
+    /// How each reader of channels is told of news: the shards in their order, the market, HTTP.
     pub bells: Vec<Bell>,
     pub shards: Vec<Post>,
+    /// Channels that HTTP requests read.
+    pub holds: Holds,
     pub desk: Desk,
     pub users: Users,
     /// Chance, so that nobody can tell what others are given.
     pub secret: u128,
+    /// Ids of Socket.IO sessions given so far.
+    pub sids: AtomicU64,
     /// The last calls of `POST /ws/test`, by address.
-    pub test_calls: Mutex<HashMap<IpKey, Rate>>,
+    pub test_calls: Mutex<Callers<IpKey>>,
     /// Set once, when the relay is told to stop.
     pub draining: AtomicBool,
 }
@@ -66,6 +71,8 @@ pub enum Mail {
     Answer(Box<Answered>),
     /// A listen key is over.
     EndUser(Box<Ended>),
+    /// What an HTTP request wants of a Socket.IO session.
+    SocketIo(Box<super::socketio::Letter>),
     /// A frame for everybody who speaks hub.
     TellHub(Bytes),
     /// Stop: tell the clients, drain, end.
@@ -83,7 +90,7 @@ impl Shared {
         self.shards.len()
     }
 
-    /// The place of those who hold channels for an HTTP request. Nobody tells them of news.
+    /// The place of those who hold channels for an HTTP request.
     pub fn http_ear(&self) -> usize {
         self.shards.len() + 1
     }
@@ -98,6 +105,7 @@ impl Shared {
             for shard in 0..self.shards.len() {
                 self.send(shard, Mail::Drain);
             }
+            self.holds.wake_all();
         }
     }
 }

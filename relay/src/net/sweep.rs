@@ -1,7 +1,7 @@
 //! Deadlines, without a timer for each: every tick looks at an eighth of the connections.
 
 use super::clock::{TICKS_PER_SECOND, Tick, ticks};
-use super::conn::{Conn, Speaks, Stage};
+use super::conn::{Conn, MESSAGES_WINDOW_MS, Speaks, Stage};
 use super::shard::{Drain, Shard};
 use crate::config::Limits;
 use crate::fanout::slab::Slot;
@@ -25,14 +25,25 @@ impl Shard {
         }
         self.swept = self.swept.wrapping_add(1);
         if part == TICKS_PER_SECOND - 1 {
+            self.publish_seen();
             self.publish_counts();
             self.balance();
         }
         self.go_on_draining();
     }
 
+    /// What the sweep has seen once it came round.
+    fn publish_seen(&mut self) {
+        let seen = std::mem::take(&mut self.socketio.seen);
+        let counters = &self.shared.metrics.shards[self.id].counters;
+        counters.socketio_polling.set(seen.polling);
+        counters.socketio_websocket.set(seen.websocket);
+    }
+
     fn look_after(&mut self, slot: Slot) {
         self.note_news(slot);
+        self.tend_socketio(slot);
+        self.forget_rate(slot);
         let limits = &self.shared.config.limits;
         let Some(session) = self.fanout.session(slot) else { return };
         let conn = &session.conn;
@@ -60,7 +71,9 @@ impl Shard {
                 let ping = due.is_some_and(|due| self.tick.saturating_sub(conn.pinged) >= due);
                 let now_ms = self.shared.clock.now_ms();
                 let patience_ms = limits.write_timeout.as_millis() as u64;
-                let stalled = blocked.is_some_and(|since| now_ms.saturating_sub(since) > patience_ms);
+                // Who polls takes what there is at once; that it polls is seen to by its own pings.
+                let stalled =
+                    conn.fd.is_some() && blocked.is_some_and(|since| now_ms.saturating_sub(since) > patience_ms);
                 let over = limits.lifetime.is_some_and(|lifetime| age > ticks(lifetime));
                 if stalled {
                     self.close(slot, CloseReason::Stalled);
@@ -93,6 +106,15 @@ impl Shard {
             if std::mem::replace(&mut client.progress, progress) != progress {
                 session.conn.heard = tick;
             }
+        }
+    }
+
+    /// An idle client costs nothing for having asked once.
+    fn forget_rate(&mut self, slot: Slot) {
+        let now_ms = self.shared.clock.now_ms();
+        let Some(session) = self.fanout.session_mut(slot) else { return };
+        if session.conn.rate.as_ref().is_some_and(|rate| rate.is_over(MESSAGES_WINDOW_MS, now_ms)) {
+            session.conn.rate = None;
         }
     }
 
@@ -221,6 +243,8 @@ fn manners(speaks: &Speaks, limits: &Limits) -> Manners {
             let (interval, patience) = (ticks(HUB_PING_INTERVAL), ticks(HUB_SILENCE));
             Manners { interval: Some(interval), patience, reason }
         }
+        // Sessions have deadlines of their own.
+        Speaks::SocketIo(_) | Speaks::SocketIoProbe(_) => Manners { interval: None, patience: Tick::MAX, reason },
         Speaks::Deriv(_) => {
             let patience = ticks(Duration::from_millis(DERIV_IDLE_MS));
             Manners { interval: None, patience, reason: CloseReason::Idle }

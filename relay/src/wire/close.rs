@@ -25,6 +25,8 @@ pub enum CloseReason {
     TooManyErrors,
     /// Pings stayed unanswered.
     PongTimeout,
+    /// A Socket.IO client that never came in.
+    ConnectTimeout,
     /// A message above the limit.
     TooBig,
     /// Our mistake.
@@ -47,7 +49,7 @@ struct Row {
 }
 
 impl CloseReason {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Normal,
         Self::GoingAway,
         Self::LifetimeOver,
@@ -59,6 +61,7 @@ impl CloseReason {
         Self::TooManySubscriptions,
         Self::TooManyErrors,
         Self::PongTimeout,
+        Self::ConnectTimeout,
         Self::TooBig,
         Self::Internal,
         Self::Restart,
@@ -101,6 +104,7 @@ impl CloseReason {
             Self::TooManySubscriptions => Row { code: 1008, retry: false, name: "too_many_subscriptions", text: "Invalid request" },
             Self::TooManyErrors =>        Row { code: 1008, retry: false, name: "too_many_errors", text: "Too many invalid requests" },
             Self::PongTimeout =>          Row { code: 1008, retry: true, name: "pong_timeout", text: "Pong timeout" },
+            Self::ConnectTimeout =>       Row { code: 1008, retry: true, name: "connect_timeout", text: "Connect timeout" },
             Self::TooBig =>               Row { code: 1009, retry: false, name: "too_big", text: "Message too big" },
             Self::Internal =>             Row { code: 1011, retry: true, name: "internal", text: "Internal error" },
             Self::Restart =>              Row { code: 1012, retry: true, name: "restart", text: "Restarting, please reconnect" },

@@ -13,7 +13,7 @@ mod words;
 use std::borrow::Cow;
 
 use self::scan::{Fail, Scanner};
-pub use self::string::{unescape, write_string};
+pub use self::string::{append, unescape, write_string};
 
 /// Arrays and objects inside each other; deeper text is refused.
 pub const DEPTH_MAX: u32 = 128;

@@ -36,7 +36,7 @@ fn apply(outputs: Outputs<'_>) {
             (Asked::Wish(wish), Some(ack)) => {
                 let row = reply::Row { base: &wish.base, name: "X", price: "1", time_ms: 0, is_computed: true };
                 let mut rows = Vec::new();
-                reply::crypto_row(&row, &mut rows);
+                reply::write_row(wish.class, &row, &mut rows);
                 reply::ack(ack, &rows, &mut out);
             }
             (Asked::Nothing, ack) => reply::ack_nothing(ack.unwrap(), &mut out),

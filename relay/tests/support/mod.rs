@@ -6,11 +6,13 @@
 #![allow(dead_code)] // Each test program uses its own part of it.
 
 pub mod client;
+pub mod engine;
 pub mod fixture;
 pub mod frame;
 pub mod http;
 pub mod metrics;
 pub mod relay;
+pub mod sse;
 pub mod user_venue;
 pub mod venue;
 

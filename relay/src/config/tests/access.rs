@@ -3,9 +3,10 @@
 use super::super::{KeyCommand, Outcome};
 use super::errors::check_file;
 use super::{file, flags};
-use crate::access::account::{Cap, Dialect, Required};
+use crate::access::account::{Cap, Required};
 use crate::access::key::Key;
 use crate::limits::KEYS_MAX;
+use crate::wire::dialect::Dialect;
 
 fn digest(key: &str) -> String {
     Key::parse(key).unwrap().digest().to_string()

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::errors::check_file;
 use super::{file, flags};
 use crate::limits::HUB_INSTRUMENTS_MAX;
-use crate::market::hub::spec::{ChannelSpec, DataKind, Pair, Schedule, documented};
+use crate::market::hub::spec::{ChannelSpec, DataKind, Schedule, documented};
+use crate::market::pair::Pair;
 
 fn pairs(texts: &[&str]) -> Vec<Pair> {
     texts.iter().map(|text| Pair::parse(text).unwrap()).collect()

@@ -40,6 +40,7 @@ pub struct Appender {
     is_unwatched: bool,
     closed: Option<Box<ClosedAppender>>,
     /// Where the newest frame of each key is.
+    #[allow(clippy::box_collection)] // Most channels have none: a word then, not the size of a map.
     keys: Option<Box<HashMap<u32, Seq, RandomState>>>,
 }
 

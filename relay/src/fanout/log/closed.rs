@@ -34,6 +34,11 @@ impl Log {
     /// Visits the closed candles from `position` on, in order, and returns the head up to which these are all:
     /// everything visited is below it. Visits nothing and fails if some were trimmed away.
     pub fn closed_since(&self, position: Seq, visit: &mut impl FnMut(Seq, &[u8])) -> Result<Seq, Lagged> {
+        self.closed_records_since(position, &mut |record| visit(record.seq, record.payload))
+    }
+
+    /// The same with their stamps.
+    pub fn closed_records_since(&self, position: Seq, visit: &mut impl FnMut(Record<'_>)) -> Result<Seq, Lagged> {
         // Before the closed log, which the writer appends to first.
         let head = self.head();
         let Some(log) = self.closed.get() else {
@@ -47,13 +52,15 @@ impl Log {
         }
         let mut cursor = log.oldest_cursor();
         let mut is_first = true;
-        while let Some((prefix, payload)) = cursor.next().map(ClosedPrefix::split) {
+        while let Some(record) = cursor.next() {
+            let stamp_ns = record.stamp_ns;
+            let (prefix, payload) = ClosedPrefix::split(record);
             if is_first && prefix.previous_end > position {
                 return Err(Lagged { oldest: prefix.seq });
             }
             is_first = false;
             if (position..head).contains(&prefix.seq) {
-                visit(prefix.seq, payload);
+                visit(Record { seq: prefix.seq, stamp_ns, payload });
             }
         }
         Ok(head)

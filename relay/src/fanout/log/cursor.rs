@@ -56,6 +56,14 @@ impl Cursor {
         Some(Record { seq, stamp_ns: record.stamp_ns, payload: record.payload })
     }
 
+    /// The stamp of the frame that `next` gives.
+    pub fn next_stamp(&mut self) -> Option<u64> {
+        while !self.reader.has_next() {
+            self.go_on()?;
+        }
+        self.reader.stamp()
+    }
+
     /// Goes on to the next segment from the end of one that got none; none if there is nothing more.
     fn go_on(&mut self) -> Option<()> {
         let next = Arc::clone(self.reader.segment().next.get()?);

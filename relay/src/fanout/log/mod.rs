@@ -12,6 +12,7 @@ mod budget;
 mod cells;
 mod closed;
 mod cursor;
+mod resume;
 mod segment;
 
 use crate::{

@@ -90,6 +90,11 @@ impl Segment {
         }
     }
 
+    /// When its first record was read, if there is one.
+    pub(super) fn first_stamp(&self) -> Option<u64> {
+        (self.committed().count > 0).then(|| self.record_at(0).stamp_ns)
+    }
+
     /// The newest record, if there is one.
     pub(super) fn newest(&self) -> Option<RawRecord<'_>> {
         let committed = self.committed();
@@ -193,6 +198,11 @@ impl SegmentReader {
             self.readable = self.segment.committed().bytes;
         }
         self.offset < self.readable
+    }
+
+    /// The stamp of the next of the known records.
+    pub(super) fn stamp(&self) -> Option<u64> {
+        (self.offset < self.readable).then(|| self.segment.record_at(self.offset).stamp_ns)
     }
 
     /// The next of the known records.

@@ -1,9 +1,8 @@
 //! What Deriv symbols are: the rows of `active_symbols`.
 
-use std::io::Write;
-
 use super::price::Price;
 use crate::wire::deriv::request::is_symbol;
+use crate::wire::json::append;
 
 /// One symbol's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,10 +177,6 @@ fn date_time(epoch_s: u64) -> String {
     let year = era * 400 + year + u64::from(month <= 2);
     let second = epoch_s % DAY_S;
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
-}
-
-fn append(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("memory takes what is written to it");
 }
 
 #[cfg(test)]

@@ -2,49 +2,7 @@
 
 use std::num::NonZeroU64;
 
-/// A base and a quote, in upper case.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Pair {
-    base: Box<str>,
-    quote: Box<str>,
-}
-
-/// The text names no pair.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a pair has a base and a quote, such as BTC/USDT")]
-pub struct InvalidPair;
-
-impl Pair {
-    /// Reads `BTC/USDT`, in any case.
-    pub fn parse(text: &str) -> Result<Pair, InvalidPair> {
-        let (base, quote) = text.split_once('/').ok_or(InvalidPair)?;
-        let is_code = |code: &str| !code.is_empty() && code.chars().all(char::is_alphanumeric);
-        if !is_code(base) || !is_code(quote) {
-            return Err(InvalidPair);
-        }
-        Ok(Pair { base: base.to_uppercase().into(), quote: quote.to_uppercase().into() })
-    }
-
-    /// `BTC/USDT`.
-    pub fn instrument(&self) -> String {
-        format!("{}/{}", self.base, self.quote)
-    }
-
-    /// `BTCUSDT`, as Binance writes it in its messages.
-    pub fn symbol(&self) -> String {
-        format!("{}{}", self.base, self.quote)
-    }
-
-    /// `BTC-USDT`, as OKX writes it.
-    pub fn okx(&self) -> String {
-        format!("{}-{}", self.base, self.quote)
-    }
-
-    /// The stream of this pair: `btcusdt@ticker`.
-    pub fn stream(&self, kind: &str) -> Box<str> {
-        format!("{}@{kind}", self.symbol().to_lowercase()).into()
-    }
-}
+use crate::market::pair::Pair;
 
 /// What a channel says in `price` and `data`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,24 +130,12 @@ pub fn documented(interval_ms: NonZeroU64, instruments: &[Pair]) -> Vec<ChannelS
 }
 
 fn pair(base: &str) -> Pair {
-    Pair { base: base.into(), quote: "USDT".into() }
+    Pair::new(base, "USDT").expect("the usual bases are letters")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_pair_has_two_codes() {
-        let pair = Pair::parse("btc/Usdt").unwrap();
-        assert_eq!(pair.instrument(), "BTC/USDT");
-        assert_eq!((pair.symbol(), pair.okx()), ("BTCUSDT".to_owned(), "BTC-USDT".to_owned()));
-        assert_eq!(&*pair.stream("depth20"), "btcusdt@depth20");
-        assert_eq!(&*Pair::parse("1000币/usdt").unwrap().stream("trade"), "1000币usdt@trade");
-        for text in ["", "BTCUSDT", "/USDT", "BTC/", "BTC/USDT/X", "BTC USDT/X", "BTC/US DT", "B@/USDT", "BTC-USDT"] {
-            assert_eq!(Pair::parse(text), Err(InvalidPair), "{text:?}");
-        }
-    }
 
     #[test]
     fn the_eight_channels_are_the_documented_ones() {

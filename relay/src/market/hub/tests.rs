@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use proptest::prelude::*;
 
-use super::spec::{ChannelSpec, DataKind, Pair, Schedule, documented, usual_pairs};
+use super::spec::{ChannelSpec, DataKind, Schedule, documented, usual_pairs};
 use super::*;
 use crate::market::event::{Book, Ticker, Top, Trade};
 use crate::wire::json::{self, Object, ValueKind};

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::row;
 use super::table::{Fraction, Leg, Table};
 use crate::limits::RATES_WARM_UP_MS;
 use crate::market::event::Event;
 use crate::market::product::{Answer, Key, Out, Product, Question};
 use crate::market::topic::{Class, Topic};
 use crate::venue::decimal::Decimal;
+use crate::wire::socketio::reply;
 
 /// Fractional digits of what is computed.
 const COMPUTED_DIGITS: u32 = 10;
@@ -29,7 +29,8 @@ pub struct Rates {
     prices: Vec<Option<Price>>,
     needed: Vec<bool>,
     is_all_wanted: bool,
-    /// Until then a question about the whole table waits for those who have said nothing. `None`: no longer.
+    /// Until then the whole table waits for those who have said nothing: the first push and an answer have all its
+    /// rows. `None`: no longer.
     warm_up_end_ms: Option<u64>,
     /// Needed prices of which nothing was heard.
     silent_count: usize,
@@ -130,23 +131,42 @@ impl Rates {
         !is_known || row.rate.is_some()
     }
 
+    /// Ends the warm-up if nobody is waited for any more. True if it just ended.
+    fn warm_up(&mut self, now_ms: u64) -> bool {
+        let is_over = self.warm_up_end_ms.is_some_and(|end_ms| self.silent_count == 0 || end_ms <= now_ms);
+        if is_over {
+            self.warm_up_end_ms = None;
+        }
+        is_over
+    }
+
+    /// Says all that is owed.
+    fn say_all(&mut self, out: &mut Out<'_>) {
+        for index in 0..self.rows.len() {
+            self.say(index, out);
+        }
+    }
+
     /// Says a row to whom it is owed.
     fn say(&mut self, index: usize, out: &mut Out<'_>) {
         let row = &self.rows[index];
-        let (in_table, alone) = (self.is_all_wanted && row.owed_in_table, row.is_wanted && row.owed_alone);
+        let is_table_open = self.is_all_wanted && self.warm_up_end_ms.is_none();
+        let (in_table, alone) = (is_table_open && row.owed_in_table, row.is_wanted && row.owed_alone);
         if !in_table && !alone {
             return;
         }
         let Some(view) = self.view(row) else { return };
         let mut buffer = Vec::with_capacity(ROW_BYTES_USUAL);
         if in_table {
-            view.write(&mut buffer);
+            reply::write_row(self.class, &view, &mut buffer);
             let key = Key::try_from(index + 1).expect("a table has fewer rows than a key has values");
             out(&self.all, key, &buffer);
         }
         if alone {
             buffer.clear();
-            view.write_message(&mut buffer);
+            buffer.extend_from_slice(reply::one_prefix(self.class));
+            reply::write_row(self.class, &view, &mut buffer);
+            buffer.extend_from_slice(reply::ONE_SUFFIX);
             out(&row.topic, 0, &buffer);
         }
         let row = &mut self.rows[index];
@@ -154,11 +174,10 @@ impl Rates {
         row.owed_alone &= !alone;
     }
 
-    fn view<'a>(&'a self, row: &'a Row) -> Option<row::Row<'a>> {
-        Some(row::Row {
-            class: self.class,
+    fn view<'a>(&'a self, row: &'a Row) -> Option<reply::Row<'a>> {
+        Some(reply::Row {
             base: &self.base,
-            symbol: &row.symbol,
+            name: &row.symbol,
             price: row.rate.as_deref()?,
             // As new as the newest of the prices it is made of.
             time_ms: row
@@ -172,13 +191,13 @@ impl Rates {
     }
 
     fn answer_all(&self, now_ms: u64) -> Option<Answer> {
-        if self.silent_count > 0 && self.warm_up_end_ms.is_some_and(|end_ms| now_ms < end_ms) {
+        if self.warm_up_end_ms.is_some_and(|end_ms| now_ms < end_ms) {
             return None;
         }
         let mut body = Vec::new();
         for view in self.rows.iter().filter_map(|row| self.view(row)) {
             body.push(if body.is_empty() { b'[' } else { b',' });
-            view.write(&mut body);
+            reply::write_row(self.class, &view, &mut body);
         }
         // With no row at all there is nothing to say yet.
         if body.is_empty() {
@@ -196,9 +215,10 @@ impl Product for Rates {
     }
 
     fn want(&mut self, topic: &Topic, now_ms: u64) {
+        let mut is_table_new = false;
         if *topic == self.all {
-            self.is_all_wanted = true;
-            self.warm_up_end_ms = Some(now_ms + RATES_WARM_UP_MS);
+            // Who is told again finds a table that is under way.
+            is_table_new = !std::mem::replace(&mut self.is_all_wanted, true);
             self.rows.iter_mut().for_each(|row| row.owed_in_table = true);
         } else if let Some(row) = self.row_of(topic) {
             row.is_wanted = true;
@@ -208,6 +228,9 @@ impl Product for Rates {
         }
         self.greet_ms = Some(now_ms);
         self.settle();
+        if is_table_new && self.silent_count > 0 {
+            self.warm_up_end_ms = Some(now_ms + RATES_WARM_UP_MS);
+        }
     }
 
     fn unwant(&mut self, topic: &Topic) {
@@ -246,6 +269,9 @@ impl Product for Rates {
             self.skipped_count += u64::from(!self.refresh(index));
             self.say(index, out);
         }
+        if self.warm_up(now_ms) {
+            self.say_all(out);
+        }
     }
 
     fn lose(&mut self, source: &str) {
@@ -256,18 +282,13 @@ impl Product for Rates {
     }
 
     fn due_ms(&self) -> u64 {
-        let warm_up_end_ms = self.warm_up_end_ms.filter(|_| self.silent_count > 0);
-        self.greet_ms.into_iter().chain(warm_up_end_ms).min().unwrap_or(u64::MAX)
+        self.greet_ms.into_iter().chain(self.warm_up_end_ms).min().unwrap_or(u64::MAX)
     }
 
     fn poll(&mut self, now_ms: u64, out: &mut Out<'_>) {
         self.greet_ms = None;
-        if self.warm_up_end_ms.is_some_and(|end_ms| end_ms <= now_ms) {
-            self.warm_up_end_ms = None;
-        }
-        for index in 0..self.rows.len() {
-            self.say(index, out);
-        }
+        self.warm_up(now_ms);
+        self.say_all(out);
     }
 
     fn answer(&mut self, question: &Question, now_ms: u64) -> Option<Answer> {
@@ -278,7 +299,7 @@ impl Product for Rates {
         let Some(symbol) = symbol else { return self.answer_all(now_ms) };
         let Some(row) = self.rows.iter().find(|row| row.symbol == *symbol) else { return Some(Answer::Unknown) };
         let mut body = Vec::new();
-        self.view(row)?.write(&mut body);
+        reply::write_row(self.class, &self.view(row)?, &mut body);
         Some(Answer::Json { body, pip_size: 0 })
     }
 

@@ -126,7 +126,7 @@ impl Table {
             if table.find(pair.base()).is_some() {
                 continue;
             }
-            let leg = table.leg_of(&format!("{}@trade", pair.stream_symbol()));
+            let leg = table.leg_of(&pair.stream("trade"));
             let path = [Factor { leg, is_inverse: false }].into_iter().chain(beyond).collect();
             table.add(pair.base(), Some(Class::Crypto), path);
         }

@@ -45,6 +45,13 @@ impl World {
         self.product.want(&Topic::parse(name).unwrap(), self.now_ms);
     }
 
+    /// The same of a whole table, and its wait for all rows is over.
+    fn want_warm(&mut self, name: &str) {
+        self.want(name);
+        self.now_ms += RATES_WARM_UP_MS;
+        self.poll();
+    }
+
     fn unwant(&mut self, name: &str) {
         self.product.unwant(&Topic::parse(name).unwrap());
     }
@@ -93,7 +100,7 @@ fn json(answer: Option<Answer>) -> String {
 #[test]
 fn currencies_in_dollars() {
     let mut world = World::new("fiat USD");
-    world.want("fiat USD");
+    world.want_warm("fiat USD");
     world.price("frxusdjpy@tick", "151.230");
     world.price("frxeurusd@tick", "1.08520");
     world.check(&[
@@ -105,7 +112,7 @@ fn currencies_in_dollars() {
 #[test]
 fn currencies_in_another() {
     let mut world = World::new("fiat EUR");
-    world.want("fiat EUR");
+    world.want_warm("fiat EUR");
     // Dollars need the euro's price only; the others wait for it.
     world.price("frxusdjpy@tick", "151.230");
     world.price("frxgbpusd@tick", "1.27");
@@ -123,7 +130,7 @@ fn currencies_in_another() {
 fn coins_in_any_base() {
     for base in ["USD", "USDT"] {
         let mut world = World::new(&format!("crypto {base}"));
-        world.want(&format!("crypto {base}"));
+        world.want_warm(&format!("crypto {base}"));
         assert_eq!(world.product.sources(), ["btcusdt@trade".into(), "ethusdt@trade".into(), "dotusd@trade".into()]);
         world.price("btcusdt@trade", "42150.50");
         world.price("ethbtc@trade", "0.05");
@@ -151,7 +158,7 @@ fn coins_in_any_base() {
 fn tether_may_have_its_own_price() {
     let tether = || Tether::Priced { source: "usdtusd@trade".into() };
     let mut world = World::with("crypto USD", tether());
-    world.want("crypto USD");
+    world.want_warm("crypto USD");
     world.price("btcusdt@trade", "40000.00");
     world.price("dotusd@trade", "5.2");
     world.price("usdtusd@trade", "0.9995");
@@ -174,7 +181,7 @@ fn tether_may_have_its_own_price() {
 #[test]
 fn only_changes_are_said() {
     let mut world = World::new("crypto EUR");
-    world.want("crypto EUR");
+    world.want_warm("crypto EUR");
     world.want("crypto EUR BTC");
     world.price("frxeurusd@tick", "1.25");
     world.price("btcusdt@trade", "50000.00");
@@ -202,10 +209,22 @@ fn newcomers_are_greeted() {
     world.said.clear();
     world.poll();
     assert_eq!(world.product.due_ms(), u64::MAX);
+    world.want("crypto EUR");
+    assert_eq!(world.product.due_ms(), u64::MAX, "another table");
     world.want("fiat EUR");
     assert_eq!(world.product.due_ms(), world.now_ms);
     world.poll();
+    world.check(&[]);
+    for (source, price) in [("frxusdjpy@tick", "150"), ("frxgbpusd@tick", "1.2"), ("frxusdchf@tick", "0.8")] {
+        world.price(source, price);
+    }
+    assert_eq!(world.said.drain(..).count(), 4, "the rest of the table was waited for");
+    world.want("fiat EUR");
+    world.poll();
     let row = r#"{"base":"EUR","currency":"USD","price":"1.1"}"#;
+    let said = std::mem::take(&mut world.said);
+    assert_eq!(said.len(), 4, "all of it at once");
+    world.said = said.into_iter().take(1).collect();
     world.check(&[("fiat EUR", row)]);
     // Told again, as after a short absence.
     world.want("fiat EUR USD");
@@ -234,7 +253,7 @@ fn rows_tell_their_time() {
 #[test]
 fn old_prices_are_forgotten() {
     let mut world = World::new("crypto USD");
-    world.want("crypto USD");
+    world.want_warm("crypto USD");
     world.price("btcusdt@trade", "1");
     world.unwant("crypto USD");
     assert!(world.product.sources().is_empty());
@@ -282,6 +301,58 @@ fn questions_wait_for_the_silent() {
     assert_eq!(world.product.due_ms(), u64::MAX);
 }
 
+/// The first push of a cold table has all its rows; one row alone waits for nobody.
+#[test]
+fn the_first_push_is_the_full_list() {
+    let mut world = World::new("crypto USD");
+    world.want("crypto USD");
+    world.want("crypto USD BTC");
+    world.poll();
+    world.price("btcusdt@trade", "1");
+    world.price("ethusdt@trade", "2");
+    world.now_ms += RATES_WARM_UP_MS - 1;
+    // Told again meanwhile: the wait does not start over.
+    world.want("crypto USD");
+    world.poll();
+    assert!(world.said.drain(..).all(|(topic, ..)| topic == "crypto USD BTC"));
+    world.price("btcusdt@trade", "1.5");
+    world.said.clear();
+    world.price("dotusd@trade", "3");
+    let time = |ms: u64| format!(",\"timestamp\":{ms}}}");
+    let said: Vec<_> = world.said.drain(..).map(|(topic, _, row)| (topic, row)).collect();
+    let row = |symbol: &str, price: &str, ms| {
+        ("crypto USD".to_owned(), format!(r#"{{"base":"USD","symbol":"{symbol}","price":"{price}"{}"#, time(ms)))
+    };
+    let all = [row("BTC", "1.5", world.now_ms), row("ETH", "2", START_MS), row("DOT", "3", world.now_ms)];
+    assert_eq!(said, all, "each once, with its newest price");
+    world.poll();
+    world.price("ethusdt@trade", "2.5");
+    world.check(&[("crypto USD", r#"{"base":"USD","symbol":"ETH","price":"2.5"}"#)]);
+}
+
+/// Who stays silent is not waited for beyond the warm-up: the rows there are come together, the others as they come.
+#[test]
+fn the_silent_do_not_hold_a_table_back() {
+    let mut world = World::new("crypto USD");
+    world.want("crypto USD");
+    world.poll();
+    world.price("btcusdt@trade", "1");
+    world.price("ethusdt@trade", "2");
+    world.check(&[]);
+    world.now_ms = world.product.due_ms();
+    assert_eq!(world.now_ms, START_MS + RATES_WARM_UP_MS);
+    world.poll();
+    assert_eq!(world.said.drain(..).map(|(_, key, _)| key).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(world.product.due_ms(), u64::MAX);
+    world.price("dotusd@trade", "3");
+    assert_eq!(world.said.len(), 1);
+    // A source that is lost later starts no second wait.
+    world.product.lose("dotusd@trade");
+    world.want("crypto USD");
+    world.price("btcusdt@trade", "1.5");
+    assert_eq!(world.said.len(), 2);
+}
+
 /// With no price at all there is no answer, rather than an empty one.
 #[test]
 fn nothing_known_is_no_answer() {
@@ -298,7 +369,7 @@ fn nothing_known_is_no_answer() {
 #[test]
 fn what_cannot_be_used_is_counted() {
     let mut world = World::new("crypto JPY");
-    world.want("crypto JPY");
+    world.want_warm("crypto JPY");
     for price in ["0", "0.00", "-1", "1e5", &"9".repeat(40)] {
         world.price("btcusdt@trade", price);
     }

@@ -11,11 +11,12 @@ use rand::TryRng as _;
 
 use super::answer::{Answer, close_after, json};
 use super::{Http, Visit};
-use crate::access::account::{Dialect, Entitlement};
+use crate::access::account::Entitlement;
 use crate::access::carry::{Carried, carried};
 use crate::access::refusal::{self, Refusal};
 use crate::access::rest::{self, Route};
 use crate::limits::FORM_BYTES_MAX;
+use crate::wire::dialect::Dialect;
 use crate::wire::http::ip::{IpKey, is_loopback};
 use crate::wire::http::target::Target;
 

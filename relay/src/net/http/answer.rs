@@ -9,6 +9,7 @@ use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 
 use crate::net::shared::Shared;
+use crate::wire::json::write_string;
 
 pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 pub type Answer = Response<Body>;
@@ -30,6 +31,14 @@ pub fn answer(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) ->
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     answer
+}
+
+/// An error as programs read it.
+pub fn error(status: StatusCode, why: &str) -> Answer {
+    let mut body = format!("{{\"code\":{},\"msg\":", status.as_u16()).into_bytes();
+    write_string(why, &mut body);
+    body.extend_from_slice(b"}\n");
+    json(status, body)
 }
 
 /// Whoever was refused frees its place.

@@ -9,15 +9,12 @@ use hyper::{Request, StatusCode};
 
 use super::answer::{Answer, json};
 use super::{Http, Visit};
-use crate::access::account::Dialect;
-use crate::net::conn::Rate;
 use crate::net::shared::Mail;
+use crate::wire::dialect::Dialect;
 use crate::wire::http::ip::IpKey;
 use crate::wire::hub::test_call::{self, BODY_BYTES_MAX, TestCallError};
+use crate::wire::rate::Limit;
 use crate::wire::ws::encode::{self, Opcode};
-
-/// Addresses whose calls are counted at once; beyond that the counts start over.
-const ADDRESSES_MAX: usize = 10_000;
 
 impl Http {
     pub(super) async fn test_call(self: &Rc<Http>, request: Request<Incoming>, visit: &Visit) -> Answer {
@@ -56,11 +53,8 @@ impl Http {
     fn may_test(&self, ip: IpKey) -> bool {
         let Some(limit) = self.shared.config.hub.test_per_second else { return true };
         let mut calls = self.shared.test_calls.lock().expect("a panic ends the process");
-        if calls.len() >= ADDRESSES_MAX {
-            calls.clear();
-        }
-        let rate = calls.entry(ip).or_insert_with(|| Rate::new(limit as usize));
-        rate.allows(self.shared.clock.now_ms())
+        let limit = Limit { most: limit as usize, window_ms: 1000 };
+        calls.take(ip, limit, self.shared.clock.now_ms()).is_ok()
     }
 }
 

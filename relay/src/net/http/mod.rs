@@ -5,8 +5,13 @@
 
 mod access;
 mod answer;
+mod cors;
+pub mod hold;
 mod hub;
 mod place;
+mod rest;
+mod socketio;
+mod sse;
 mod upgrade;
 
 use std::cell::{Cell, RefCell};
@@ -23,7 +28,8 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
-use self::answer::{Answer, close_after, index, text};
+use self::answer::{Answer, close_after, error, index, text};
+use self::cors::is_api;
 pub use self::place::{Long, Phase, Place};
 use super::admission::Ticket;
 use super::shared::Shared;
@@ -35,6 +41,8 @@ use crate::wire::deriv::url as deriv;
 use crate::wire::http::forwarded;
 use crate::wire::http::ip::IpKey;
 use crate::wire::http::target::Target;
+use crate::wire::socketio::cors::Origins;
+use crate::wire::socketio::url as currency;
 
 /// What the HTTP tasks of one shard share.
 pub struct Http {
@@ -44,6 +52,8 @@ pub struct Http {
     places: RefCell<HashMap<IpKey, usize>>,
     /// Answers that stay open.
     longs: Cell<usize>,
+    /// Pages that may read what the Socket.IO dialect answers.
+    origins: Origins,
 }
 
 /// A request that is whole and waits to be read.
@@ -66,11 +76,14 @@ pub(super) struct Visit {
     client: (IpKey, bool),
     place: Cell<Option<Place>>,
     phase: Rc<Cell<Phase>>,
+    /// Ends the connection, whatever hyper still has for it.
+    cut: tokio::sync::Notify,
 }
 
 impl Http {
     pub fn new(shared: Arc<Shared>, shard: usize) -> Rc<Http> {
-        Rc::new(Http { shared, shard, places: RefCell::default(), longs: Cell::new(0) })
+        let origins = socketio::origins(&shared);
+        Rc::new(Http { shared, shard, places: RefCell::default(), longs: Cell::new(0), origins })
     }
 
     pub(super) fn counters(&self) -> &ShardCounters {
@@ -85,9 +98,12 @@ pub async fn serve(http: Rc<Http>, stream: TcpStream, waiting: Waiting) {
     let keepalive = http.shared.config.limits.keepalive;
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(keepalive).max_buf_size(REQUEST_HEAD_BYTES_MAX);
+    let cut = tokio::sync::Notify::new();
     let client = (ticket.ip(), ticket.is_loopback());
-    let visit = Visit { ticket: Cell::new(Some(ticket)), refused, peer, client, place: Cell::new(Some(place)), phase };
+    let place = Cell::new(Some(place));
+    let visit = Visit { ticket: Cell::new(Some(ticket)), refused, peer, client, place, phase, cut };
     let visit = Rc::new(visit);
+    let watched = visit.clone();
     let service = service_fn(|request| {
         let (http, visit) = (http.clone(), visit.clone());
         async move {
@@ -99,39 +115,66 @@ pub async fn serve(http: Rc<Http>, stream: TcpStream, waiting: Waiting) {
             Ok::<_, Infallible>(answer)
         }
     });
-    // Errors here are the client's: it left, or what it sent is no HTTP; hyper has answered as far as possible.
-    let _ = builder.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
+    tokio::select! {
+        // Errors here are the client's: it left, or what it sent is no HTTP; hyper has answered as far as possible.
+        _ = builder.serve_connection(TokioIo::new(stream), service).with_upgrades() => {}
+        () = watched.cut.notified() => {}
+    }
 }
 
 impl Http {
     async fn answer(self: &Rc<Http>, request: Request<Incoming>, visit: &Rc<Visit>) -> Answer {
         self.counters().http_requests.one();
-        if visit.refused || self.shared.is_draining() {
-            return self.unavailable();
-        }
         let target = request.uri().to_string();
-        let Ok(target) = Target::parse(&target) else {
-            return self.refuse(StatusCode::BAD_REQUEST, "The request target is not valid.\n");
+        let target = Target::parse(&target);
+        // Browsers are to read its refusals as well.
+        if let Ok(target) = &target
+            && currency::is_path(&target.path(), &self.shared.config.socketio.path)
+        {
+            return self.socketio(request, target, visit).await;
+        }
+        let (cors, answer) = self.cors(&request);
+        let answer = match (answer, target) {
+            (Some(answer), _) => answer,
+            (None, Ok(target)) => self.route(request, &target, visit).await,
+            (None, Err(_)) => self.refuse(StatusCode::BAD_REQUEST, "The request target is not valid.\n"),
         };
+        cors.on(answer)
+    }
+
+    async fn route(self: &Rc<Http>, request: Request<Incoming>, target: &Target<'_>, visit: &Rc<Visit>) -> Answer {
+        let is_api = is_api(request.uri().path());
+        if visit.refused || self.shared.is_draining() {
+            return self.unavailable(is_api);
+        }
+        if let Some(answer) = self.rest(&request, target, visit).await {
+            return answer;
+        }
         match &*target.path() {
             "/" => index(&self.shared),
             "/ws/test" if request.method() == Method::POST && self.shared.config.hub.test => {
                 self.test_call(request, visit).await
             }
-            _ if let Some(route) = Route::of(&target) => self.listen(request, &target, route, visit).await,
-            _ if deriv::is_deriv(&target) => self.open_deriv(request, &target, visit),
-            _ => self.open_socket(request, &target, visit),
+            _ if let Some(route) = Route::of(target) => self.listen(request, target, route, visit).await,
+            _ if deriv::is_deriv(target) => self.open_deriv(request, target, visit),
+            _ if is_api => {
+                self.deny(StatusCode::NOT_FOUND, "Nothing is here: /api/v1/snapshot/<stream>, /api/v1/topics, /sse")
+            }
+            _ => self.open_socket(request, target, visit),
         }
     }
 
-    fn unavailable(&self) -> Answer {
+    fn unavailable(&self, is_api: bool) -> Answer {
         let (counter, why) = if self.shared.is_draining() {
             (&self.counters().refused_drain, "The relay is stopping; another one is there already or soon.\n")
         } else {
             (&self.counters().refused_full, "The relay is full: connections_max is reached. Try again later.\n")
         };
         counter.one();
-        let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, why);
+        let mut answer = match is_api {
+            true => error(StatusCode::SERVICE_UNAVAILABLE, why.trim_end()),
+            false => text(StatusCode::SERVICE_UNAVAILABLE, why),
+        };
         answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         close_after(answer)
     }

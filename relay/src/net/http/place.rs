@@ -57,6 +57,13 @@ impl Http {
     }
 }
 
+impl Long {
+    /// Ends the connection, whatever is still to be written to it.
+    pub(super) fn cut(&self) {
+        self.visit.cut.notify_one();
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut places = self.http.places.borrow_mut();

@@ -11,12 +11,13 @@ use hyper_util::rt::TokioIo;
 
 use super::answer::{Answer, close_after, json, text, whole};
 use super::{Http, Visit};
-use crate::access::account::{Dialect, Entitlement};
+use crate::access::account::Entitlement;
 use crate::net::conn::Speaks;
 use crate::net::deriv::Client;
 use crate::net::shard::Opening;
 use crate::net::shared::Mail;
 use crate::wire::deriv::url as deriv;
+use crate::wire::dialect::Dialect;
 use crate::wire::http::handshake;
 use crate::wire::http::ip::{IpKey, is_loopback};
 use crate::wire::http::target::Target;
@@ -156,6 +157,7 @@ impl Http {
     }
 
     /// Whether this is an upgrade that may be granted; the value of `Sec-WebSocket-Accept`, or the refusal.
+    #[allow(clippy::result_large_err)] // Once for each request, and the refusal is what is answered.
     fn check_upgrade(&self, request: &Request<Incoming>) -> Result<HeaderValue, Answer> {
         let version = match request.version() {
             Version::HTTP_10 => (1, 0),

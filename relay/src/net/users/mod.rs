@@ -14,12 +14,13 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::shared::{Mail, Shared};
-use crate::access::account::{Dialect, Entitlement, Visitor};
+use crate::access::account::{Entitlement, Visitor};
 use crate::access::key::Key;
 use crate::access::refusal::Why;
 use crate::access::rest::{Answer, ListenApi, Request};
 use crate::access::user::UserTopic;
 use crate::access::user::listen::{Ended, Random};
+use crate::wire::dialect::Dialect;
 
 /// The listen keys of the process.
 pub struct Users {

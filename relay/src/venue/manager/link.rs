@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::request::Method;
 use super::{Conn, Settings, TopicId};
 use crate::venue::backoff::Backoff;
 use crate::venue::governor::Governor;
@@ -18,6 +17,13 @@ pub(super) enum Phase {
     Waiting,
     Dialing,
     Open,
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Method {
+    Subscribe,
+    Unsubscribe,
 }
 
 #[derive(Debug)]

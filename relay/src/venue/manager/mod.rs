@@ -11,7 +11,6 @@ mod demand;
 mod link;
 mod pack;
 mod replies;
-mod request;
 mod send;
 mod settings;
 mod topic;

@@ -1,7 +1,7 @@
 //! What a connection reports: its beginning, the venue's answers, its end.
 
+use super::link::Method;
 use super::link::{Phase, Request};
-use super::request::Method;
 use super::topic::{Class, Health, Place};
 use super::{Action, Conn, Loss, Manager, Reply, TopicId};
 

@@ -1,13 +1,11 @@
 //! How many calls a connection may make. It is told the time.
-//!
-//! Calls are counted in slices of a rolling window, so a connection costs a fixed few bytes, and a client at just the
-//! allowed rate is never refused. In return a call is forgotten up to one slice before its window is over.
 
 use super::request::Call;
 use crate::limits::{DERIV_CALLS_PER_HOUR, DERIV_CALLS_PER_MINUTE, DERIV_PINGS_PER_SECOND, DERIV_SUBSCRIPTIONS_MAX};
+use crate::wire::rate::{Limit, Rate};
 
-// The limit of an hour needs no count: an hour has 60 minutes, each held to its own limit, and a slice more.
-const _: () = assert!(61 * DERIV_CALLS_PER_MINUTE <= DERIV_CALLS_PER_HOUR);
+// The limit of an hour needs no count: an hour has 60 minutes, each held to its own limit.
+const _: () = assert!(60 * DERIV_CALLS_PER_MINUTE <= DERIV_CALLS_PER_HOUR);
 
 /// What a request takes from the budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,86 +26,38 @@ impl Cost {
 #[derive(Debug, Default)]
 pub struct Budget(Option<Box<Windows>>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Windows {
-    /// A minute.
-    calls: Window<120, 500>,
-    /// A second.
-    pings: Window<10, 100>,
+    calls: Rate,
+    pings: Rate,
 }
 
-const _: () = assert!(size_of::<Windows>() <= 200);
+const CALLS: Limit = Limit { most: DERIV_CALLS_PER_MINUTE as usize, window_ms: 60_000 };
+const PINGS: Limit = Limit { most: DERIV_PINGS_PER_SECOND as usize, window_ms: 1000 };
 
 impl Budget {
     /// Takes a request from the budget; false if there is none left. What is refused is not counted, so that a client
     /// that goes on asking gets through as soon as its window allows.
     pub fn take(&mut self, cost: Cost, now_ms: u64) -> bool {
-        let windows = self.0.get_or_insert_with(|| Box::new(Windows { calls: Window::new(), pings: Window::new() }));
+        let windows = self.0.get_or_insert_default();
         match cost {
-            Cost::Ping => windows.pings.take(DERIV_PINGS_PER_SECOND, now_ms),
-            Cost::Call => windows.calls.take(DERIV_CALLS_PER_MINUTE, now_ms),
+            Cost::Ping => windows.pings.take(PINGS, now_ms).is_ok(),
+            Cost::Call => windows.calls.take(CALLS, now_ms).is_ok(),
         }
     }
 
     /// Gives the memory back once nothing counts any more; for whoever sweeps over idle connections.
     pub fn release(&mut self, now_ms: u64) {
-        if let Some(windows) = &mut self.0 {
-            windows.calls.advance(now_ms);
-            windows.pings.advance(now_ms);
-            if windows.calls.total == 0 && windows.pings.total == 0 {
-                self.0 = None;
-            }
-        }
+        let is_over = |windows: &Windows| {
+            windows.calls.is_over(CALLS.window_ms, now_ms) && windows.pings.is_over(PINGS.window_ms, now_ms)
+        };
+        self.0.take_if(|windows| is_over(windows));
     }
 }
 
 /// Whether a connection with so many live subscriptions may have one more.
 pub fn may_subscribe(live: usize) -> bool {
     live < DERIV_SUBSCRIPTIONS_MAX
-}
-
-/// Counts of the last `SLICES` slices of time, the present one included.
-#[derive(Debug)]
-struct Window<const SLICES: usize, const SLICE_MS: u64> {
-    /// By slice number, modulo.
-    counts: [u8; SLICES],
-    total: u32,
-    newest: u64,
-}
-
-// A slice may hold a whole window's calls.
-const _: () = assert!(DERIV_CALLS_PER_MINUTE <= u8::MAX as u32);
-const _: () = assert!(DERIV_PINGS_PER_SECOND <= u8::MAX as u32);
-
-impl<const SLICES: usize, const SLICE_MS: u64> Window<SLICES, SLICE_MS> {
-    const fn new() -> Self {
-        Self { counts: [0; SLICES], total: 0, newest: 0 }
-    }
-
-    fn take(&mut self, max: u32, now_ms: u64) -> bool {
-        self.advance(now_ms);
-        if self.total >= max {
-            return false;
-        }
-        self.counts[Self::place(self.newest)] += 1;
-        self.total += 1;
-        true
-    }
-
-    /// Forgets what is over. A clock that was set back stands still until it has caught up.
-    fn advance(&mut self, now_ms: u64) {
-        let now = (now_ms / SLICE_MS).max(self.newest);
-        let passed = (now - self.newest).min(SLICES as u64);
-        for step in 1..=passed {
-            let count = &mut self.counts[Self::place(now - passed + step)];
-            self.total -= u32::from(std::mem::take(count));
-        }
-        self.newest = now;
-    }
-
-    fn place(slice: u64) -> usize {
-        (slice % SLICES as u64) as usize
-    }
 }
 
 #[cfg(test)]
@@ -122,7 +72,7 @@ mod tests {
     fn a_minute_has_220_calls() {
         let mut budget = Budget::default();
         assert!((0..220).all(|_| budget.take(Cost::Call, 1_000)));
-        assert!(!budget.take(Cost::Call, 1_000) && !budget.take(Cost::Call, 60_400));
+        assert!(!budget.take(Cost::Call, 1_000) && !budget.take(Cost::Call, 60_999));
         assert!(budget.take(Cost::Ping, 1_000), "ping is beside it");
         assert!(budget.take(Cost::Call, 61_000));
     }
@@ -174,8 +124,7 @@ mod tests {
     }
 
     proptest! {
-        /// Against a plain list of times: never more than allowed in a minute less a slice, never refused below the
-        /// limit of a whole minute.
+        /// Against a plain list of times: allowed exactly while a minute has room.
         #[test]
         fn the_window_rolls(gaps in proptest::collection::vec(0u64..1_500, 1..800)) {
             let mut budget = Budget::default();
@@ -183,11 +132,9 @@ mod tests {
             let mut now_ms = 7_777;
             for gap in gaps {
                 now_ms += gap;
-                let within = |span: u64| taken.iter().filter(|at| now_ms - **at < span).count() as u32;
-                let (surely, possibly) = (within(59_500), within(60_000));
+                let within = taken.iter().filter(|at| now_ms - **at < 60_000).count() as u32;
                 let allowed = budget.take(Cost::Call, now_ms);
-                prop_assert!(!(allowed && surely >= DERIV_CALLS_PER_MINUTE));
-                prop_assert!(allowed || possibly >= DERIV_CALLS_PER_MINUTE);
+                prop_assert_eq!(allowed, within < DERIV_CALLS_PER_MINUTE);
                 if allowed {
                     taken.push_back(now_ms);
                 }

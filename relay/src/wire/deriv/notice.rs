@@ -1,8 +1,7 @@
 //! What the relay itself tells clients that asked for it with `?notices=1`.
 
-use std::io::Write;
-
 use super::push;
+use crate::wire::json::append;
 use crate::wire::notice::Notice;
 
 /// Appends a notice, which belongs to a subscription as its pushes do: `head` is what stands before those.
@@ -27,10 +26,6 @@ pub fn server_shutdown(time_ms: u64, out: &mut Vec<u8>) {
             "{{\"msg_type\":\"relay_notice\",\"relay_notice\":{{\"time_ms\":{time_ms},\"state\":\"shutdown\"}}}}"
         ),
     );
-}
-
-fn append(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("memory takes what is written to it");
 }
 
 #[cfg(test)]

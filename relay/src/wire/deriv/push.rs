@@ -3,11 +3,10 @@
 //! `{"echo_req":{…},"req_id":3,"subscription":{"id":"X"},"tick":{"id":"X",` and
 //! `"ask":1558.71,…,"symbol":"R_100"},"msg_type":"tick"}`. Identical requests have identical heads.
 
-use std::io::Write;
-
 use super::id::SubscriptionId;
 use super::reply;
 use super::request::Echo;
+use crate::wire::json::append;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PushKind {
@@ -104,8 +103,4 @@ pub fn ohlc_tail(candle: &OhlcView<'_>, out: &mut Vec<u8>) {
              \"symbol\":\"{symbol}\"}},\"msg_type\":\"ohlc\"}}"
         ),
     );
-}
-
-fn append(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("memory takes what is written to it");
 }

@@ -1,12 +1,10 @@
 //! Answers to calls. Each repeats the request, its `req_id` and its `passthrough`.
 
-use std::io::Write;
-
 use super::id::SubscriptionId;
 use super::reject::Reject;
 use super::request::{Echo, Style};
 use crate::limits::{DERIV_CALLS_PER_HOUR, DERIV_CALLS_PER_MINUTE};
-use crate::wire::json;
+use crate::wire::json::{self, append};
 
 /// The answer that clients keep their connection alive with.
 pub fn ping(echo: &Echo, out: &mut Vec<u8>) {
@@ -140,10 +138,6 @@ fn answer(echo: &Echo, method: &str, out: &mut Vec<u8>, value: impl FnOnce(&mut 
     append(out, format_args!("\"msg_type\":\"{method}\",\"{method}\":"));
     value(out);
     out.push(b'}');
-}
-
-fn append(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("memory takes what is written to it");
 }
 
 #[cfg(test)]

@@ -1,24 +1,20 @@
 //! When a client that only makes mistakes has made enough of them.
 
-use std::collections::VecDeque;
-
 use crate::limits::{HUB_ERRORS_MAX, HUB_ERRORS_MS};
+use crate::wire::rate::{Limit, Rate};
+
+/// The one after these is one too many.
+const LIMIT: Limit = Limit { most: HUB_ERRORS_MAX - 1, window_ms: HUB_ERRORS_MS };
 
 /// The times of a client's last errors. Without any it owns no memory.
-#[derive(Clone, Debug, Default)]
-pub struct ErrorTimes(VecDeque<u64>);
+#[derive(Debug, Default)]
+pub struct ErrorTimes(Rate);
 
 impl ErrorTimes {
     /// Notes an error that was answered; true if the client is to be closed (1008) for the number of them.
     #[must_use]
     pub fn note(&mut self, now_ms: u64) -> bool {
-        while self.0.front().is_some_and(|time_ms| now_ms.saturating_sub(*time_ms) >= HUB_ERRORS_MS) {
-            self.0.pop_front();
-        }
-        if self.0.len() < HUB_ERRORS_MAX {
-            self.0.push_back(now_ms);
-        }
-        self.0.len() == HUB_ERRORS_MAX
+        self.0.take(LIMIT, now_ms).is_err()
     }
 }
 
@@ -47,12 +43,6 @@ mod tests {
         let mut errors = ErrorTimes::default();
         for index in 0..10_000 {
             assert!(!errors.note(index * 527));
-            assert!(errors.0.len() < HUB_ERRORS_MAX);
         }
-        // A clock that was set back counts errors as new ones, and nothing grows.
-        for _ in 0..100 {
-            let _ = errors.note(0);
-        }
-        assert!(errors.0.len() <= HUB_ERRORS_MAX);
     }
 }

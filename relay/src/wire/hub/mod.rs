@@ -2,7 +2,7 @@
 //!
 //! It shares the path `/ws` with the stream dialect, so the [`first`] message says who is there. A client sends
 //! [`command`]s, which [`reply`] answers; [`price`] writes what a channel sends, and [`notice`] is our own word.
-//! [`test_call`] is the one request over HTTP. All times are written by [`time`].
+//! [`test_call`] is the one request over HTTP.
 
 pub mod first;
 
@@ -14,8 +14,6 @@ pub mod notice;
 pub mod price;
 
 pub mod test_call;
-
-pub mod time;
 
 #[cfg(test)]
 mod fixture_tests;

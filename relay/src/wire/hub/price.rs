@@ -1,7 +1,6 @@
 //! The message of every channel.
 
-use super::time;
-use crate::wire::json;
+use crate::wire::{json, time};
 
 /// One instrument's price at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::time;
 use crate::limits::{HUB_NAMES_MAX, NAME_BYTES_MAX};
-use crate::wire::json;
+use crate::wire::{json, time};
 
 /// The answer to a ping, with no other key.
 pub const PONG: &[u8] = b"{\"type\":\"pong\"}";

@@ -1,6 +1,7 @@
 //! Strings in and out of their escapes.
 
 use std::borrow::Cow;
+use std::io::Write;
 use std::str::Chars;
 
 /// What stands between the quotes of a validated string, escapes resolved. Borrows when there are none.
@@ -77,4 +78,9 @@ pub fn write_string(text: &str, out: &mut Vec<u8>) {
     }
     out.extend_from_slice(&bytes[written..]);
     out.push(b'"');
+}
+
+/// Appends what is JSON already.
+pub fn append(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("memory takes what is written to it");
 }

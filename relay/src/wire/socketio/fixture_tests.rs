@@ -164,10 +164,7 @@ fn rows(wish: &Wish) -> Vec<u8> {
 fn row(class: Class, base: &str, name: &str, price: &str, time_ms: u64) -> Vec<u8> {
     let row = reply::Row { base, name, price, time_ms, is_computed: false };
     let mut out = Vec::new();
-    match class {
-        Class::Fiat => reply::fiat_row(&row, &mut out),
-        Class::Crypto => reply::crypto_row(&row, &mut out),
-    }
+    reply::write_row(class, &row, &mut out);
     out
 }
 

@@ -65,6 +65,7 @@ impl End {
         match self {
             Self::Client => CloseReason::Normal,
             Self::PongTimeout => CloseReason::PongTimeout,
+            Self::ConnectTimeout => CloseReason::ConnectTimeout,
             _ => CloseReason::Protocol,
         }
     }

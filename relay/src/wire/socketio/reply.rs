@@ -1,11 +1,9 @@
 //! What a client gets: complete Engine.IO packets, and the parts that pushes are made of.
 
-use std::io::Write;
-
 use super::event::{Class, Problem};
 use super::session::Timing;
 use super::url::Transport;
-use crate::wire::json;
+use crate::wire::json::{self, append};
 use crate::wire::notice::StreamState;
 
 /// The answer to a CONNECT without a good key.
@@ -20,6 +18,8 @@ pub const LIST_SUFFIX: &[u8] = b"]]";
 pub enum ErrorCode {
     BadRequest,
     UnknownEvent,
+    /// The client's API key does not allow it.
+    Forbidden,
     /// There is no such currency or symbol.
     NotFound,
     /// It exists, and has no price now.
@@ -33,6 +33,7 @@ impl ErrorCode {
         match self {
             Self::BadRequest => "BAD_REQUEST",
             Self::UnknownEvent => "UNKNOWN_EVENT",
+            Self::Forbidden => "FORBIDDEN",
             Self::NotFound => "NOT_FOUND",
             Self::Unavailable => "UNAVAILABLE",
             Self::TooManySubscriptions => "TOO_MANY_SUBSCRIPTIONS",
@@ -123,18 +124,9 @@ pub struct Row<'a> {
     pub is_computed: bool,
 }
 
-/// Appends `{"base":"USD","currency":"EUR","price":"0.92150","timestamp":1765211445123}`; a computed price has
-/// `"computed":true` behind that.
-pub fn fiat_row(row: &Row<'_>, out: &mut Vec<u8>) {
-    write_row(Class::Fiat, row, out);
-}
-
-/// Appends the same with `symbol` for `currency`.
-pub fn crypto_row(row: &Row<'_>, out: &mut Vec<u8>) {
-    write_row(Class::Crypto, row, out);
-}
-
-fn write_row(class: Class, row: &Row<'_>, out: &mut Vec<u8>) {
+/// Appends `{"base":"USD","currency":"EUR","price":"0.92150","timestamp":1765211445123}`, with `symbol` for `currency`
+/// where it is a coin; a computed price has `"computed":true` behind that.
+pub fn write_row(class: Class, row: &Row<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"base\":");
     json::write_string(row.base, out);
     append(out, format_args!(",\"{}\":", class.field()));
@@ -173,10 +165,6 @@ impl Notice<'_> {
         append(out, format_args!(",\"state\":\"{state}\",\"skipped\":{skipped},\"from\":{from},\"to\":{to}"));
         append(out, format_args!(",\"timestamp\":{time_ms}}}]"));
     }
-}
-
-fn append(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("memory takes what is written to it");
 }
 
 #[cfg(test)]
@@ -220,12 +208,12 @@ mod tests {
     fn rows_keep_the_text_of_a_price() {
         let row = Row { base: "USD", name: "EUR", price: "0.92150", time_ms: 1765211445123, is_computed: false };
         check(
-            |out| fiat_row(&row, out),
+            |out| write_row(Class::Fiat, &row, out),
             r#"{"base":"USD","currency":"EUR","price":"0.92150","timestamp":1765211445123}"#,
         );
         let row = Row { name: "BT\"C", is_computed: true, ..row };
         check(
-            |out| crypto_row(&row, out),
+            |out| write_row(Class::Crypto, &row, out),
             r#"{"base":"USD","symbol":"BT\"C","price":"0.92150","timestamp":1765211445123,"computed":true}"#,
         );
     }

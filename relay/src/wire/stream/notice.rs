@@ -1,9 +1,7 @@
 //! What the relay itself tells clients of the stream dialect.
 
-use std::io::Write;
-
 use super::wrap;
-use crate::wire::json;
+use crate::wire::json::{self, append};
 use crate::wire::notice::Notice;
 
 /// Appends a notice. It names its stream itself, so that raw clients can tell; combined ones get it in the wrapper of
@@ -15,6 +13,20 @@ pub fn notice(notice: &Notice<'_>, combined: bool, out: &mut Vec<u8>) {
         json::write_string(channel, out);
         let state = state.name();
         append(out, format_args!(",\"state\":\"{state}\",\"skipped\":{skipped},\"from\":{from},\"to\":{to}}}"));
+    });
+}
+
+/// Appends the notice that frames before `start` were missed and nobody can say how many.
+pub fn gap(notice: &Notice<'_>, start: u64, combined: bool, out: &mut Vec<u8>) {
+    let Notice { time_ms, channel, state, .. } = *notice;
+    wrapped(combined.then_some(channel), out, |out| {
+        append(out, format_args!("{{\"e\":\"relayNotice\",\"E\":{time_ms},\"stream\":"));
+        json::write_string(channel, out);
+        append(out, format_args!(",\"state\":\"{}\",\"skipped\":null,\"from\":null,\"to\":", state.name()));
+        match start.checked_sub(1) {
+            Some(to) => append(out, format_args!("{to}}}")),
+            None => out.extend_from_slice(b"null}"),
+        }
     });
 }
 
@@ -45,10 +57,6 @@ fn wrapped(stream: Option<&str>, out: &mut Vec<u8>, payload: impl FnOnce(&mut Ve
     }
 }
 
-fn append(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("memory takes what is written to it");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +82,14 @@ mod tests {
         let raw = r#"{"e":"listenKeyExpired","E":9,"listenKey":"k1"}"#;
         check(|out| listen_key_expired(9, "k1", false, out), raw);
         check(|out| listen_key_expired(9, "k1", true, out), &format!(r#"{{"stream":"k1","data":{raw}}}"#));
+    }
+
+    #[test]
+    fn a_gap_has_no_number() {
+        let missed = Notice { time_ms: 9, channel: "s@trade", state: StreamState::Stale, skipped: 0, from: 0, to: 0 };
+        let raw = r#"{"e":"relayNotice","E":9,"stream":"s@trade","state":"stale","skipped":null,"from":null,"to":"#;
+        check(|out| gap(&missed, 7, false, out), &format!("{raw}6}}"));
+        check(|out| gap(&missed, 0, false, out), &format!("{raw}null}}"));
     }
 
     #[test]

@@ -62,14 +62,14 @@ pub fn is_closed_kline(data: &[u8]) -> bool {
     candle.and_then(|candle| member(candle.text, "x")).and_then(|closed| closed.bool()).unwrap_or(false)
 }
 
-/// Appends `{"method":"SUBSCRIBE","params":[…],"id":…}`.
-pub fn subscribe_line<S: AsRef<str>>(names: &[S], id: u64, out: &mut Vec<u8>) {
-    line("SUBSCRIBE", names, id, out);
+/// `{"method":"SUBSCRIBE","params":[…],"id":…}`
+pub fn subscribe_line(names: &[&str], id: u64) -> String {
+    line("SUBSCRIBE", names, id)
 }
 
-/// Appends `{"method":"UNSUBSCRIBE","params":[…],"id":…}`.
-pub fn unsubscribe_line<S: AsRef<str>>(names: &[S], id: u64, out: &mut Vec<u8>) {
-    line("UNSUBSCRIBE", names, id, out);
+/// `{"method":"UNSUBSCRIBE","params":[…],"id":…}`
+pub fn unsubscribe_line(names: &[&str], id: u64) -> String {
+    line("UNSUBSCRIBE", names, id)
 }
 
 const SHUTDOWN_STREAM: &str = "!serverShutdown";
@@ -138,19 +138,18 @@ fn member<'a>(text: &'a str, key: &str) -> Option<Value<'a>> {
     None
 }
 
-fn line<S: AsRef<str>>(method: &str, names: &[S], id: u64, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"method\":\"");
-    out.extend_from_slice(method.as_bytes());
-    out.extend_from_slice(b"\",\"params\":[");
+/// Names come from clients: a quote in one must not become syntax.
+fn line(method: &str, names: &[&str], id: u64) -> String {
+    let mut out = Vec::new();
+    json::append(&mut out, format_args!("{{\"method\":\"{method}\",\"params\":["));
     for (index, name) in names.iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
-        json::write_string(name.as_ref(), out);
+        json::write_string(name, &mut out);
     }
-    out.extend_from_slice(b"],\"id\":");
-    out.extend_from_slice(id.to_string().as_bytes());
-    out.push(b'}');
+    json::append(&mut out, format_args!("],\"id\":{id}}}"));
+    String::from_utf8(out).expect("it is made of text")
 }
 
 #[cfg(test)]
@@ -216,12 +215,12 @@ mod tests {
 
     #[test]
     fn lines_are_those_of_a_client() {
-        let mut out = Vec::new();
-        subscribe_line(&["a@trade", "币@depth"], 7, &mut out);
-        assert_eq!(out, r#"{"method":"SUBSCRIBE","params":["a@trade","币@depth"],"id":7}"#.as_bytes());
-        out.clear();
-        unsubscribe_line(&["a@trade".to_owned()], u64::MAX, &mut out);
-        assert_eq!(out, br#"{"method":"UNSUBSCRIBE","params":["a@trade"],"id":18446744073709551615}"#);
+        let line = subscribe_line(&["a@trade", "币@depth"], 7);
+        assert_eq!(line, r#"{"method":"SUBSCRIBE","params":["a@trade","币@depth"],"id":7}"#);
+        let line = unsubscribe_line(&["a\"],\\\n"], u64::MAX);
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["params"], serde_json::json!(["a\"],\\\n"]));
+        assert!(line.ends_with(r#","id":18446744073709551615}"#) && !line.contains(' '), "{line}");
     }
 
     proptest! {

@@ -14,14 +14,7 @@ pub fn prefix(stream: &str, out: &mut Vec<u8>) {
 
 /// Appends a whole frame; `prefix` is what [`prefix`] gave for the stream.
 pub fn frame(prefix: &[u8], payload: &[u8], out: &mut Vec<u8>) {
-    let mut header = [0; encode::HEADER_BYTES_MAX];
-    let len = prefix.len() + payload.len() + SUFFIX.len();
-    let header_len = encode::header(encode::Opcode::Text, len, &mut header);
-    out.reserve(header_len + len);
-    out.extend_from_slice(&header[..header_len]);
-    out.extend_from_slice(prefix);
-    out.extend_from_slice(payload);
-    out.extend_from_slice(SUFFIX);
+    encode::text([prefix, payload, SUFFIX], out);
 }
 
 #[cfg(test)]

@@ -60,12 +60,24 @@ pub const fn header_len(payload_len: usize) -> usize {
     }
 }
 
+/// Makes room for a frame and appends its header; the payload follows.
+pub fn begin(opcode: Opcode, payload_len: usize, out: &mut Vec<u8>) {
+    let mut bytes = [0; HEADER_BYTES_MAX];
+    let len = header(opcode, payload_len, &mut bytes);
+    out.reserve(len + payload_len);
+    out.extend_from_slice(&bytes[..len]);
+}
+
 /// Appends a whole frame.
 pub fn frame(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
-    let mut bytes = [0; HEADER_BYTES_MAX];
-    let len = header(opcode, payload.len(), &mut bytes);
-    out.extend_from_slice(&bytes[..len]);
+    begin(opcode, payload.len(), out);
     out.extend_from_slice(payload);
+}
+
+/// Appends a text message that is there in parts.
+pub fn text<const PARTS: usize>(parts: [&[u8]; PARTS], out: &mut Vec<u8>) {
+    begin(Opcode::Text, parts.iter().map(|part| part.len()).sum(), out);
+    parts.iter().for_each(|part| out.extend_from_slice(part));
 }
 
 /// Appends a close frame; without a code it is empty, and a reason too long for a control frame is cut.
@@ -102,6 +114,18 @@ mod tests {
         check(Opcode::Ping, 4, &[0x89, 4]);
         check(Opcode::Pong, 125, &[0x8A, 125]);
         check(Opcode::Close, 0, &[0x88, 0]);
+    }
+
+    /// Parts make the frame of the whole, whatever stood there before.
+    #[test]
+    fn parts_are_one_message() {
+        for tail in [b"b".repeat(100), b"b".repeat(70_000)] {
+            let mut whole = b"x".to_vec();
+            frame(Opcode::Text, &[&b"a".repeat(60), tail.as_slice()].concat(), &mut whole);
+            let mut parts = b"x".to_vec();
+            text([&b"a".repeat(60), &tail], &mut parts);
+            assert_eq!(parts, whole);
+        }
     }
 
     #[test]

@@ -123,6 +123,9 @@ proptest! {
             world.price(SOURCES[source].0, &price);
             prices.insert(source, price);
         }
+        // The table is held back while somebody is silent, and not longer than this.
+        world.now_ms += RATES_WARM_UP_MS;
+        world.poll();
         let mut newest = HashMap::new();
         for (_, _, text) in &world.said {
             let row: serde_json::Value = serde_json::from_str(text).unwrap();

@@ -9,6 +9,7 @@ use crate::venue::sim::instrument::INSTRUMENTS;
 use crate::venue::sim::json::Json;
 use crate::venue::sim::model::MINUTE_MS;
 use crate::venue::sim::noise;
+use crate::wire::time;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Document {
@@ -135,7 +136,7 @@ fn market(json: &mut Json<'_>, key: u64, rank: i128, row: &Row) {
     }
     records(json, key, row);
     json.null("roi");
-    json.text("last_updated", &iso8601(row.updated));
+    date(json, "last_updated", row.updated);
     json.close(b'}');
 }
 
@@ -150,11 +151,11 @@ fn records(json: &mut Json<'_>, key: u64, row: &Row) {
         let bits = noise::at(noise::at(key, -1 - row.index as i64), salt);
         // Some day of 2021 to 2023, at some second.
         let day = 18_628 + i64::from(noise::below(bits, 1_095));
-        let date = day * DAY_MS + i64::from(noise::below(bits << 32, 86_400)) * 1_000;
+        let at = day * DAY_MS + i64::from(noise::below(bits << 32, 86_400)) * 1_000;
         json.number(name, record.into(), row.digits);
         let since = percent((row.price - record).into(), record.into());
         json.number(&format!("{name}_change_percentage"), since, PERCENT_DIGITS);
-        json.text(&format!("{name}_date"), &iso8601(date));
+        date(json, &format!("{name}_date"), at);
     }
 }
 
@@ -239,41 +240,16 @@ fn dollars(value: i128) -> String {
     text
 }
 
-/// `2025-12-08T16:30:40.000Z`
-fn iso8601(ms: i64) -> String {
-    // Counted from March 1st of the year 0, so that a leap day ends its year.
-    let days = ms.div_euclid(DAY_MS) + 719_468;
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let months = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * months + 2) / 5 + 1;
-    let month = if months < 10 { months + 3 } else { months - 9 };
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
-    let into = ms.rem_euclid(DAY_MS);
-    let (hour, minute, second) = (into / 3_600_000, into / 60_000 % 60, into / 1_000 % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", into % 1_000)
+/// `"last_updated":"2025-12-08T16:30:40.000Z"`. A clock that stands before 1970 is wrong, and is told as 1970.
+fn date(json: &mut Json<'_>, key: &str, ms: i64) {
+    json.key(key);
+    time::write(u64::try_from(ms).unwrap_or(0), json.out);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::venue::sim::coins::table::COINS;
-    use crate::venue::sim::interval::Interval;
-
-    /// Known moments, and the first of every month as another calendar finds it.
-    #[test]
-    fn dates() {
-        assert_eq!(iso8601(0), "1970-01-01T00:00:00.000Z");
-        assert_eq!(iso8601(1_765_211_445_123), "2025-12-08T16:30:45.123Z");
-        assert_eq!(iso8601(951_782_400_000), "2000-02-29T00:00:00.000Z");
-        let mut bucket = Interval::Month.bucket(0);
-        for month in 0..200 * 12 {
-            let expected = format!("{:04}-{:02}-01T00:00:00.000Z", 1970 + month / 12, month % 12 + 1);
-            assert_eq!(iso8601(bucket.open), expected);
-            bucket = Interval::Month.bucket(bucket.end);
-        }
-    }
 
     #[test]
     fn dollars_have_commas() {

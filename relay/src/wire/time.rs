@@ -1,4 +1,4 @@
-//! Times as this dialect writes them: ISO 8601 in UTC, to the millisecond.
+//! Times as text: ISO 8601 in UTC, to the millisecond.
 
 use std::io::Write;
 
