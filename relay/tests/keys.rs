@@ -195,3 +195,54 @@ fn remote_is_who_the_proxy_says() {
     assert_eq!(status([127, 0, 0, 1], upgrade_with("/ws", "")), 101);
     assert_eq!(status([192, 0, 2, 1], upgrade_with("/ws", &key("alice"))), 101);
 }
+
+/// Proves that snapshots, event streams and lists are for those with a good key, by the topics it allows; and that lists
+/// say nothing about whose user data is read.
+#[test]
+fn plain_http_is_no_way_around() {
+    let relay = required(&account("alice", "topics = [\"btc*@*\"]"));
+    let get = |path: &str, more: &str| request(relay.public, "GET", path, more);
+    for path in ["/api/v1/snapshot/btcusdt@ticker", "/api/v1/topics", "/sse?streams=btcusdt@ticker"] {
+        assert_eq!(get(path, "").status, 401, "{path}");
+        assert_eq!(get(path, &key("mallory")).status, 401, "{path}");
+    }
+    assert_eq!(get("/api/v1/snapshot/btcusdt@ticker", &key("alice")).status, 200);
+    assert_eq!(get("/api/v1/snapshot/ethusdt@ticker", &key("alice")).status, 403);
+    assert_eq!(get("/sse?streams=btcusdt@ticker/ethusdt@ticker", &key("alice")).status, 403);
+    let made: Value =
+        serde_json::from_str(&request(relay.public, "POST", "/api/v1/listenKey", &key("alice")).body).expect("JSON");
+    let mut reader = client(&relay, &format!("/ws/{}", made["data"]["listenKey"].as_str().expect("a key")), "");
+    assert_eq!(reader.list().len(), 1);
+    let topics = get("/api/v1/topics", &key("alice"));
+    assert!(topics.body.contains("btcusdt@ticker") && !topics.body.contains("user"), "{}", topics.body);
+}
+
+/// Proves that the key of a Socket.IO CONNECT is the account's: its topics and its connections count.
+#[test]
+fn socket_io_connects_as_an_account() {
+    let relay = required(&account("alice", "topics = [\"crypto USD*\"]\nconnections = 1"));
+    let open = || {
+        let mut client = client(&relay, "/currency/?EIO=4&transport=websocket", "");
+        assert!(client.text().starts_with("0{"));
+        client
+    };
+    let unauthorized = r#"44{"message":"Unauthorized","data":{"code":"UNAUTHORIZED"}}"#;
+    let mut first = open();
+    first.send(r#"40{"api-key":"mallory"}"#);
+    assert_eq!(first.text(), unauthorized);
+    first.send(r#"40{"api-key":"alice"}"#);
+    assert!(first.text().starts_with("40{"));
+    first.send(r#"420["fiat/onlyListen",{"base":"USD","currency":"EUR"}]"#);
+    let refused = first.text();
+    assert!(refused.starts_with("430[") && refused.contains("FORBIDDEN"), "{refused}");
+    first.send(r#"421["crypto/onlyListen",{"base":"USD","symbol":"BTC"}]"#);
+    assert!(first.text().starts_with("431["));
+    let mut second = open();
+    second.send(r#"40{"api-key":"alice"}"#);
+    assert_eq!(second.text(), unauthorized);
+    assert_eq!(relay.count_where("relay_account_connections", "alice"), 1.0);
+    first.reset();
+    support::until("the place is free again", || relay.count_where("relay_account_connections", "alice") == 0.0);
+    second.send(r#"40{"api-key":"alice"}"#);
+    assert!(second.text().starts_with("40{"));
+}
