@@ -13,6 +13,24 @@ pub fn split(record: &[u8]) -> (u32, &[u8]) {
     (u32::from_le_bytes(key.try_into().expect("it was split there")), payload)
 }
 
+/// Lays a row behind others, into a record of rows that belong together.
+pub fn add(record: &mut Vec<u8>, key: u32, row: &[u8]) {
+    record.extend_from_slice(&key.to_le_bytes());
+    record.extend_from_slice(&(row.len() as u32).to_le_bytes());
+    record.extend_from_slice(row);
+}
+
+/// The rows of a record, each with its key.
+pub fn each(mut record: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+    std::iter::from_fn(move || {
+        let (key, rest) = record.split_first_chunk()?;
+        let (len, rest) = rest.split_first_chunk()?;
+        let (row, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
+        record = rest;
+        Some((u32::from_le_bytes(*key), row))
+    })
+}
+
 /// The seqs of the newest record of each key, from the cursor's position up to `head`, in order.
 pub fn newest(cursor: &mut Cursor, head: Seq) -> Vec<Seq> {
     let mut by_key: HashMap<u32, Seq, RandomState> = HashMap::default();
@@ -49,11 +67,12 @@ impl Rows {
     }
 
     pub fn push(&mut self, record: &[u8]) {
-        let (key, row) = split(record);
-        let begin = self.bytes.len();
-        self.bytes.extend_from_slice(row);
-        self.places.retain(|(other, ..)| *other != key);
-        self.places.push((key, begin, self.bytes.len()));
+        for (key, row) in each(record) {
+            let begin = self.bytes.len();
+            self.bytes.extend_from_slice(row);
+            self.places.retain(|(other, ..)| *other != key);
+            self.places.push((key, begin, self.bytes.len()));
+        }
     }
 
     /// Appends the message as a frame.
@@ -79,9 +98,13 @@ mod tests {
     #[test]
     fn the_newest_row_of_each_key_is_listed() {
         let mut rows = Rows::default();
-        for record in [b"\x01\0\0\0a1", b"\x02\0\0\0b1", b"\x01\0\0\0a2", b"\x03\0\0\0c1"] {
-            rows.push(record);
-        }
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        add(&mut first, 1, b"a1");
+        add(&mut first, 2, b"b1");
+        add(&mut second, 1, b"a2");
+        add(&mut second, 3, b"c1");
+        rows.push(&first);
+        rows.push(&second);
         let mut out = Vec::new();
         rows.frame(b"[", b"]", &mut out);
         assert_eq!(&out[..2], &[0x81, 10]);

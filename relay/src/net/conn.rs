@@ -14,7 +14,6 @@ use super::socketio;
 use crate::fanout::core::{Outlet, Wrote};
 use crate::fanout::slab::Slot;
 use crate::metrics::Stages;
-use crate::wire::dialect::Dialect;
 use crate::wire::hub::errors::ErrorTimes;
 use crate::wire::rate::Rate;
 use crate::wire::ws::decode::Decoder;

@@ -9,8 +9,10 @@ use super::shared::Shared;
 use crate::fanout::channel::Channel;
 use crate::fanout::kind::Kind;
 use crate::fanout::log::{Appender, Seq};
+use crate::fanout::rows;
 use crate::fanout::stamps::Publisher;
 use crate::fanout::topics::Demand;
+use crate::limits::SERVE_BYTES_MAX;
 use crate::metrics::{Stages, UpstreamCounters};
 use crate::wire::notice::StreamState;
 use crate::wire::stream::upstream::is_closed_kline;
@@ -29,6 +31,8 @@ pub struct Ingest {
     /// Shards with news since the last flush, a bit for each.
     told: u64,
     stamps: Publisher,
+    /// Rows that are published with the next flush.
+    rows: Vec<Pending>,
     stages: Stages,
 }
 
@@ -40,6 +44,14 @@ pub enum Link {
     Down,
     /// Not wanted.
     Closed,
+}
+
+/// Rows of one channel.
+struct Pending {
+    id: u32,
+    record: Vec<u8>,
+    /// When the bytes of the first were read.
+    read_ns: u64,
 }
 
 struct Entry {
@@ -65,6 +77,7 @@ impl Ingest {
             entries: Vec::new(),
             held: 0,
             told: 0,
+            rows: Vec::new(),
             stages: Stages::default(),
         }
     }
@@ -172,6 +185,9 @@ impl Ingest {
     pub fn derived(&mut self, id: u32, key: u32, payload: &[u8], read_ns: u64) {
         let Some(entry) = self.entries.get_mut(id as usize).and_then(Option::as_deref_mut) else { return };
         entry.proven = true;
+        if entry.channel.kind == Kind::Rows {
+            return self.add_row(id, key, payload, read_ns);
+        }
         let stamp_ns = self.stamps.begin(read_ns);
         match entry.channel.kind.is_keyed() {
             true => entry.appender.append_keyed(key, payload, stamp_ns),
@@ -186,8 +202,36 @@ impl Ingest {
         self.stages.published.saturating_record(self.shared.clock.now_ns().saturating_sub(read_ns));
     }
 
+    /// Rows of one flush are published as one, so that nobody is told half of a list.
+    fn add_row(&mut self, id: u32, key: u32, row: &[u8], read_ns: u64) {
+        let at = self.rows.iter().position(|rows| rows.id == id).unwrap_or_else(|| {
+            self.rows.push(Pending { id, record: Vec::new(), read_ns });
+            self.rows.len() - 1
+        });
+        rows::add(&mut self.rows[at].record, key, row);
+        if self.rows[at].record.len() >= SERVE_BYTES_MAX {
+            self.publish_rows();
+        }
+    }
+
+    fn publish_rows(&mut self) {
+        for Pending { id, record, read_ns } in std::mem::take(&mut self.rows) {
+            let Some(entry) = self.entries.get_mut(id as usize).and_then(Option::as_deref_mut) else { continue };
+            let stamp_ns = self.stamps.begin(read_ns);
+            entry.appender.append_rows(&record, stamp_ns);
+            self.stamps.end();
+            let counters = &self.shared.metrics.upstreams[self.upstream].counters;
+            counters.published.one();
+            counters.bytes.add(record.len() as u64);
+            let channel = entry.channel.clone();
+            self.post(&channel);
+            self.stages.published.saturating_record(self.shared.clock.now_ns().saturating_sub(read_ns));
+        }
+    }
+
     /// How the data of a derived topic stands.
     pub fn set_condition(&mut self, id: u32, condition: StreamState) {
+        self.publish_rows();
         let Some(entry) = self.entry(id) else { return };
         if entry.channel.set_condition(condition) {
             if condition == StreamState::Stale {
@@ -205,6 +249,7 @@ impl Ingest {
 
     /// Wakes the shards that were told something, once each.
     pub fn flush(&mut self) {
+        self.publish_rows();
         let mut told = std::mem::take(&mut self.told);
         while told != 0 {
             let bell = &self.shared.bells[told.trailing_zeros() as usize];

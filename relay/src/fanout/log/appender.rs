@@ -20,7 +20,7 @@ use super::{
     segment::{Segment, SegmentWriter, record_bytes},
 };
 use crate::{
-    fanout::kind::Kind,
+    fanout::{kind::Kind, rows},
     limits::{EVENT_BYTES_KEPT, EVENT_FRAMES_KEPT, STATE_FRAMES_KEPT},
     sync::{
         Arc,
@@ -90,6 +90,18 @@ impl Appender {
         debug_assert!(self.log.kind.is_keyed(), "readers of other kinds know no key");
         let seq = self.append_parts(&key.to_le_bytes(), payload, stamp_ns);
         self.keys.get_or_insert_default().insert(key, seq);
+        seq
+    }
+
+    /// Appends rows that belong together, as [`crate::fanout::rows::add`] laid them end to end: whoever reads one of them
+    /// reads all.
+    pub fn append_rows(&mut self, rows: &[u8], stamp_ns: u64) -> Seq {
+        debug_assert_eq!(self.log.kind, Kind::Rows, "readers of other kinds expect one payload");
+        let seq = self.append_parts(&[], rows, stamp_ns);
+        let keys = self.keys.get_or_insert_default();
+        for (key, _) in rows::each(rows) {
+            keys.insert(key, seq);
+        }
         seq
     }
 

@@ -68,6 +68,16 @@ struct Feed {
     appender: Appender,
 }
 
+impl Feed {
+    fn rows(&mut self, rows: &[(u32, &str)]) {
+        let mut record = Vec::new();
+        for (key, row) in rows {
+            crate::fanout::rows::add(&mut record, *key, row.as_bytes());
+        }
+        self.appender.append_rows(&record, 0);
+    }
+}
+
 fn feed(id: u32, name: &str, kind: Kind, dialect: Dialect) -> Feed {
     let (appender, log) = log(kind, Arc::new(Budget::new(1 << 30)));
     Feed { channel: Arc::new(Channel::new(id, name, kind, dialect, log, 1)), appender }
@@ -182,12 +192,11 @@ fn rows() {
     let mut sockets = Sockets::default();
     let early = fanout.open(0, false, false);
     fanout.subscribe(early, &feed.channel);
-    for (key, text) in [(1, "a1"), (2, "b1"), (1, "a2")] {
-        feed.appender.append_keyed(key, text.as_bytes(), 0);
-    }
+    feed.rows(&[(1, "a1"), (2, "b1")]);
+    feed.rows(&[(1, "a2")]);
     turns(&mut fanout, &feed, &mut sockets);
     assert_eq!(sockets.messages(0), [r#"42["crypto",[b1,a2]]"#]);
-    feed.appender.append_keyed(2, b"b2", 0);
+    feed.rows(&[(2, "b2")]);
     turns(&mut fanout, &feed, &mut sockets);
     let late = fanout.open(1, false, false);
     fanout.subscribe(late, &feed.channel);
@@ -196,11 +205,10 @@ fn rows() {
     assert_eq!(sockets.messages(1), [r#"42["crypto",[a2,b2]]"#]);
     // A cut message is finished, and what follows lists the rows since.
     sockets.room.insert(0, 5);
-    feed.appender.append_keyed(1, b"a3", 0);
+    feed.rows(&[(1, "a3")]);
     turns(&mut fanout, &feed, &mut sockets);
-    feed.appender.append_keyed(1, b"a4", 0);
-    feed.appender.append_keyed(2, b"b3", 0);
-    feed.appender.append_keyed(1, b"a5", 0);
+    feed.rows(&[(1, "a4"), (2, "b3")]);
+    feed.rows(&[(1, "a5")]);
     turns(&mut fanout, &feed, &mut sockets);
     sockets.room.insert(0, usize::MAX);
     fanout.writable(early);

@@ -17,7 +17,6 @@ use crate::access::carry::{Carried, carried};
 use crate::access::refusal::{self, Refusal};
 use crate::access::rest::{self, Route};
 use crate::limits::FORM_BYTES_MAX;
-use crate::wire::dialect::Dialect;
 use crate::wire::http::ip::{IpKey, is_loopback};
 use crate::wire::http::target::Target;
 

@@ -12,7 +12,6 @@ use hyper::{Method, Request, StatusCode};
 use super::answer::{Answer, close_after, json, text};
 use super::{Http, Visit};
 use crate::net::shared::Mail;
-use crate::wire::dialect::Dialect;
 use crate::wire::http::ip::IpKey;
 use crate::wire::hub::test_call::{self, BODY_BYTES_MAX, TestCallError};
 use crate::wire::rate::Limit;

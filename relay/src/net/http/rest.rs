@@ -27,11 +27,6 @@ const SNAPSHOT_WAIT: Duration = Duration::from_secs(3);
 /// Rows of a list when nobody says how many.
 const ROWS: usize = 1000;
 
-/// Whose user data is read is nobody's business.
-fn is_shown(name: &str, prefix: &str) -> bool {
-    name.starts_with(prefix) && !name.starts_with("user ")
-}
-
 impl Http {
     /// The answer to what is asked below `/api/v1` and `/sse`; none if the path is another one.
     pub(super) async fn rest(

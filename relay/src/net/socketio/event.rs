@@ -24,7 +24,6 @@ const fn problem(code: ErrorCode, message: &'static str) -> Problem {
 }
 
 const UNKNOWN: Problem = problem(ErrorCode::NotFound, "no such currency or symbol");
-const NOT_ALLOWED: Problem = problem(ErrorCode::Forbidden, "this API key does not allow it");
 const CLOSED: Problem = problem(ErrorCode::Unavailable, "it has no price now");
 const NO_DATA: Problem = problem(ErrorCode::Unavailable, "there is no data yet, please try again");
 const FORBIDDEN: Problem = problem(ErrorCode::Forbidden, "your api-key does not allow this");

@@ -21,7 +21,6 @@ use crate::access::refusal::Why;
 use crate::access::rest::{Answer, ListenApi, Request};
 use crate::access::user::UserTopic;
 use crate::access::user::listen::{Ended, Random};
-use crate::wire::dialect::Dialect;
 
 /// The listen keys of the process.
 pub struct Users {

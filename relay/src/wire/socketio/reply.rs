@@ -18,8 +18,6 @@ pub const LIST_SUFFIX: &[u8] = b"]]";
 pub enum ErrorCode {
     BadRequest,
     UnknownEvent,
-    /// The client's API key does not allow it.
-    Forbidden,
     /// There is no such currency or symbol.
     NotFound,
     /// It exists, and has no price now.
@@ -35,7 +33,6 @@ impl ErrorCode {
         match self {
             Self::BadRequest => "BAD_REQUEST",
             Self::UnknownEvent => "UNKNOWN_EVENT",
-            Self::Forbidden => "FORBIDDEN",
             Self::NotFound => "NOT_FOUND",
             Self::Unavailable => "UNAVAILABLE",
             Self::TooManySubscriptions => "TOO_MANY_SUBSCRIPTIONS",
