@@ -163,7 +163,11 @@ impl Shard {
             Ok(rights) => {
                 // Who connects again after it left is counted anew.
                 ticket.leave_account();
-                ticket.take_account(&rights)
+                let has_room = ticket.take_account(&rights);
+                if !has_room {
+                    shared.metrics.shards[self.id].counters.refused_account.one();
+                }
+                has_room
             }
             Err(_) => false,
         }
