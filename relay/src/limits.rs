@@ -101,8 +101,8 @@ pub const DERIV_CALLS_PER_HOUR: u32 = 14_400;
 /// Calls of `ping` in a second.
 pub const DERIV_PINGS_PER_SECOND: u32 = 10;
 
-/// A Deriv connection with no frame either way for so long is closed.
-pub const DERIV_IDLE_MS: u64 = 180_000;
+/// A Deriv connection with no frame either way for so long is closed, unless the configuration says otherwise.
+pub const DERIV_IDLE: Duration = Duration::from_secs(180);
 
 /// Ticks or candles in one answer of `ticks_history`, ticks kept per symbol, and minutes kept per symbol: more than
 /// that nobody can ask for at once.
@@ -110,6 +110,11 @@ pub const DERIV_HISTORY_MAX: usize = 5000;
 
 /// Candles from before the start that a symbol keeps for the next who asks: two whole answers.
 pub const DERIV_PAST_CANDLES_MAX: usize = 2 * DERIV_HISTORY_MAX;
+
+/// Seconds of the past that one piece of work adds up to candles: about half a millisecond, and 32 symbols may be
+/// worked on in one round.
+pub const DERIV_WORK_SECONDS: u64 = 10 * 86_400;
+
 /// Binary attachments a Socket.IO packet may announce. None of our events has any; the reference parser stops at ten.
 pub const ATTACHMENTS_MAX: u8 = 10;
 
@@ -177,12 +182,6 @@ pub const DERIV_QUESTIONS_MAX: usize = 32;
 /// How often the relay pings a hub client, and after which silence it is gone.
 pub const HUB_PING_INTERVAL: Duration = Duration::from_secs(30);
 pub const HUB_SILENCE: Duration = Duration::from_secs(60);
-
-/// Body of a venue's answer to one of our own requests.
-pub const UPSTREAM_ANSWER_BYTES_MAX: usize = 16 * 1024;
-
-/// A token's file.
-pub const TOKEN_FILE_BYTES_MAX: u64 = 16 * 1024;
 /// Text of an event stream on its way to one client; one frame may be longer. Besides, hyper holds 16 KiB of buffers for
 /// every connection, so that an answer that stays open costs 24 KiB at most.
 pub const SSE_CHUNK_BYTES_MAX: usize = 8 * 1024;
@@ -198,3 +197,9 @@ pub const TOPIC_ROWS_MAX: usize = 10_000;
 
 /// Rows copied under the table's lock at a time.
 pub const TOPIC_ROWS_AT_ONCE: usize = 512;
+
+/// Body of a venue's answer to one of our own requests.
+pub const UPSTREAM_ANSWER_BYTES_MAX: usize = 16 * 1024;
+
+/// A token's file.
+pub const TOKEN_FILE_BYTES_MAX: u64 = 16 * 1024;

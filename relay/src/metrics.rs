@@ -144,6 +144,38 @@ counters! {
     }
 }
 
+counters! {
+    /// What the market counts, which makes the messages of hub, Deriv and Socket.IO out of streams.
+    MarketCounters {
+        decoded: "relay_market_events_total", "result=\"decoded\"", "counter", "Messages of streams that products read, by what became of them.";
+        undecodable: "relay_market_events_total", "result=\"undecodable\"", "counter", "Messages of streams that products read, by what became of them.";
+        stray: "relay_market_events_total", "result=\"stray\"", "counter", "Messages of streams that products read, by what became of them.";
+        skipped: "relay_market_skipped_total", "", "counter", "Values that products left out: missing, senseless, or said before.";
+        emitted: "relay_market_messages_total", "", "counter", "Messages made for the clients of derived topics.";
+        late_answers: "relay_market_late_answers_total", "", "counter", "Questions of clients that found no data in time.";
+        refused: "relay_market_refused_total", "", "counter", "Topics and questions there was no room for.";
+        products: "relay_market_products", "", "gauge", "Products at work: hub channels, Deriv symbols, tables of rates.";
+    }
+}
+
+impl MarketCounters {
+    /// Takes over what the market itself counts.
+    pub fn set(&self, counts: &crate::market::Counters, product_count: usize) {
+        for (counter, value) in [
+            (&self.decoded, counts.decoded_total),
+            (&self.undecodable, counts.undecodable_total),
+            (&self.stray, counts.stray_total),
+            (&self.skipped, counts.skipped_total),
+            (&self.emitted, counts.emitted_total),
+            (&self.late_answers, counts.late_answers_total),
+            (&self.refused, counts.refused_total),
+            (&self.products, product_count as u64),
+        ] {
+            counter.set(value);
+        }
+    }
+}
+
 /// Connections closed, by reason.
 pub struct Closes([Counter; CloseReason::ALL.len()]);
 
@@ -221,6 +253,7 @@ pub struct UpstreamMetrics {
 pub struct Metrics {
     pub shards: Vec<ShardMetrics>,
     pub upstreams: Vec<UpstreamMetrics>,
+    pub market: MarketCounters,
 }
 
 /// One value that only the scrape knows.
@@ -235,6 +268,7 @@ impl Metrics {
         Metrics {
             shards: (0..shards).map(|_| ShardMetrics::default()).collect(),
             upstreams: upstreams.map(|name| UpstreamMetrics { name, ..UpstreamMetrics::default() }).collect(),
+            market: MarketCounters::default(),
         }
     }
 
@@ -265,6 +299,7 @@ impl Metrics {
                 writeln!(out, "relay_closes_total{{reason=\"{}\",code=\"{}\"}} {count}", reason.name(), reason.code());
         }
         self.render_upstreams(&mut out);
+        self.render_market(&mut out);
         self.render_stages(&mut out);
         out
     }
@@ -282,6 +317,18 @@ impl Metrics {
                 let comma = if labels.is_empty() { "" } else { "," };
                 let _ = writeln!(out, "{name}{{upstream=\"{}\"{comma}{labels}}} {}", upstream.name, row[at].4);
             }
+        }
+    }
+
+    fn render_market(&self, out: &mut String) {
+        let mut last = "";
+        for (name, labels, kind, help, value) in self.market.rows() {
+            if name != last {
+                head(out, name, kind, help);
+                last = name;
+            }
+            let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
+            let _ = writeln!(out, "{name}{labels} {value}");
         }
     }
 

@@ -241,6 +241,7 @@ fn socket_io_connects_as_an_account() {
     second.send(r#"40{"api-key":"alice"}"#);
     assert_eq!(second.text(), unauthorized);
     assert_eq!(relay.count_where("relay_account_connections", "alice"), 1.0);
+    assert_eq!(relay.count_where("relay_refused_total", "connections_of_account"), 1.0);
     first.reset();
     support::until("the place is free again", || relay.count_where("relay_account_connections", "alice") == 0.0);
     second.send(r#"40{"api-key":"alice"}"#);

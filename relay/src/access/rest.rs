@@ -7,7 +7,7 @@ use super::account::{Accounts, Counted, Entitlement};
 use super::carry::Carried;
 use super::rate::Callers;
 use super::refusal::{BEARER, Why};
-use super::user::listen::{CreateError, LIFE_MS, ListenKeys, Random, Share};
+use super::user::listen::{CreateError, ListenKeys, Random, Share};
 use crate::limits::{FORM_BYTES_MAX, LISTEN_CALLERS_MAX, LISTEN_REQUESTS_PER_MINUTE_MAX};
 use crate::wire::dialect::Dialect;
 use crate::wire::http::ip::IpKey;
@@ -69,7 +69,7 @@ pub struct ListenApi {
 
 impl Default for ListenApi {
     fn default() -> ListenApi {
-        ListenApi::new(LIFE_MS)
+        ListenApi { keys: ListenKeys::default(), calls: Callers::new(LISTEN_CALLERS_MAX) }
     }
 }
 

@@ -256,6 +256,7 @@ const EDGE: &[Setting] = &[
 #[rustfmt::skip]
 const DERIV: &[Setting] = &[
     key("app_ids", "[]", "Whose calls are answered, by the app_id in the URL; empty is any"),
+    key("idle", r#""3m""#, "A connection with no frame either way for so long is closed, from 1s to 24h"),
 ];
 
 #[rustfmt::skip]

@@ -268,7 +268,7 @@ impl Composed {
                 break;
             }
             let tail = &batch.raw.bytes[batch.raw.begin_of(index)..batch.raw.ends[index] as usize];
-            encode::text([&**before, tail, after], &mut self.bytes);
+            encode::text([before, tail, after], &mut self.bytes);
             self.ends.push(self.bytes.len() as u32);
         }
     }

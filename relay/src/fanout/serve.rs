@@ -371,7 +371,7 @@ impl Scratch {
             wrap::frame(&self.text, payload, &mut self.bytes);
         } else {
             let Around { before, after } = Around::new(channel.style, head, false);
-            encode::text([&*before, payload, after], &mut self.bytes);
+            encode::text([&before, payload, after], &mut self.bytes);
         }
         *position = seq + 1;
         self.help(held, seq + 1, false, head.is_empty().then_some(wish.combined));

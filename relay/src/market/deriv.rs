@@ -16,7 +16,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use self::candles::{Candle, Candles};
+use self::candles::{Candle, Candles, Stretch};
 pub use self::past::{Past, PastTick};
 use self::price::Price;
 use self::sampler::{Quote, Sampler};
@@ -24,7 +24,7 @@ use self::ticks::{Grid, Tick, Ticks};
 use super::event::Event;
 use super::product::{Answer, History, Out, Product, Question};
 use super::topic::Topic;
-use crate::limits::DERIV_HISTORY_MAX;
+use crate::limits::{DERIV_HISTORY_MAX, DERIV_WORK_SECONDS};
 use crate::wire::deriv::push::{OhlcView, TickView, ohlc_tail, tick_tail};
 use crate::wire::deriv::request::{GRANULARITIES_S, HistoryCall};
 use crate::wire::json::append;
@@ -60,7 +60,21 @@ pub struct DerivSymbol {
     wanted: Wanted,
     /// Whether subscribers to `ticks` are still to be told the newest tick, so that nobody waits for the next.
     announce: bool,
+    /// A source is gone or silent since the newest tick: that one is no answer about the present any more.
+    is_lost: bool,
     ignored: Ignored,
+    ignored_told: u64,
+    /// A stretch of the past that is computed piece by piece.
+    work: Option<Work>,
+    /// The question whose stretch was computed last.
+    worked: Option<History>,
+}
+
+/// Long candles of the past take long to add up, and the task that does it has others to serve: so they are made a few
+/// at a time, and the answer waits until they are there.
+struct Work {
+    asked: History,
+    next_s: Option<u64>,
 }
 
 #[derive(Default)]
@@ -95,7 +109,11 @@ impl DerivSymbol {
             sampler: Sampler::default(),
             wanted: Wanted::default(),
             announce: false,
+            is_lost: false,
             ignored: Ignored::default(),
+            ignored_told: 0,
+            work: None,
+            worked: None,
         }
     }
 
@@ -168,6 +186,7 @@ impl DerivSymbol {
             return;
         }
         self.keep(quote);
+        self.is_lost = false;
         if self.wanted.ticks {
             self.tell_tick(&quote, false, out);
         }
@@ -228,12 +247,52 @@ impl DerivSymbol {
         }
     }
 
+    /// Whether the answer would take too long now; it is then worked on.
+    fn must_work(&mut self, asked: &History, newest_s: u64) -> bool {
+        let Some(granularity_s) = asked.granularity_s else { return false };
+        if self.past.is_none() || self.worked.as_ref() == Some(asked) {
+            return false;
+        }
+        if self.work.is_some() {
+            return true;
+        }
+        let stretch = stretch(asked, newest_s);
+        let missing = self.candles.missing(&stretch, granularity_s);
+        if missing as u64 * u64::from(granularity_s) <= DERIV_WORK_SECONDS {
+            return false;
+        }
+        self.candles.make_room(missing);
+        let next_s = Some(stretch.end_s - stretch.end_s % u64::from(granularity_s));
+        self.work = Some(Work { asked: asked.clone(), next_s });
+        true
+    }
+
+    /// One piece of work.
+    fn go_on_working(&mut self) {
+        let Some(mut work) = self.work.take() else { return };
+        let grid = self.past.as_deref().and_then(|past| Grid::new(past, &self.symbol, self.pip_size));
+        let granularity_s = work.asked.granularity_s.unwrap_or(u32::MAX);
+        let newest_s = self.newest.map_or(0, |newest| newest.epoch_s);
+        let stretch = stretch(&work.asked, newest_s);
+        let first_s = stretch.first_open_s(granularity_s);
+        let mut spent_s = 0;
+        while let Some(open_s) = work.next_s.filter(|open_s| *open_s >= first_s) {
+            if spent_s >= DERIV_WORK_SECONDS {
+                self.work = Some(work);
+                return;
+            }
+            spent_s += u64::from(granularity_s);
+            // Where the past has ended there is nothing before either.
+            let candle = self.candles.at(open_s, granularity_s, grid.as_ref());
+            work.next_s = open_s.checked_sub(u64::from(granularity_s)).filter(|_| candle.is_some());
+        }
+        self.worked = Some(work.asked);
+    }
+
     /// The value of `history` or `candles`.
     fn write_history(&mut self, asked: &History, newest_s: u64) -> Vec<u8> {
         let grid = self.past.as_deref().and_then(|past| Grid::new(past, &self.symbol, self.pip_size));
-        let end_s = asked.end_s.unwrap_or(newest_s).min(newest_s);
-        let start_s = asked.start_s.unwrap_or(0);
-        let count = asked.count.min(DERIV_HISTORY_MAX);
+        let Stretch { start_s, end_s, count } = stretch(asked, newest_s);
         let mut body = Vec::new();
         match asked.granularity_s {
             None => {
@@ -243,7 +302,7 @@ impl DerivSymbol {
                 write_ticks(&self.ticks.between(start_s, end_s, count, grid.as_ref()), &mut body);
             }
             Some(granularity_s) => {
-                let candles = self.candles.between(start_s, end_s, count, granularity_s, grid.as_ref());
+                let candles = self.candles.between(&Stretch { start_s, end_s, count }, granularity_s, grid.as_ref());
                 write_candles(&candles, &mut body);
             }
         }
@@ -298,15 +357,23 @@ impl Product for DerivSymbol {
         }
     }
 
+    fn lose(&mut self, _source: &str) {
+        self.is_lost = true;
+        self.sampler.lose();
+    }
+
     fn due_ms(&self) -> u64 {
-        if self.announce && self.newest.is_some() { 0 } else { self.sampler.due_ms() }
+        let can_announce = self.announce && self.newest.is_some() && !self.is_lost;
+        if can_announce || self.work.is_some() { 0 } else { self.sampler.due_ms() }
     }
 
     fn poll(&mut self, now_ms: u64, out: &mut Out<'_>) {
+        self.go_on_working();
         if let Some(quote) = self.sampler.poll(now_ms) {
             self.tell(quote, out);
         }
         if self.announce
+            && !self.is_lost
             && let Some(newest) = self.newest
         {
             self.tell_tick(&newest, false, out);
@@ -325,6 +392,12 @@ impl Product for DerivSymbol {
         }
         self.begin(now_ms);
         let newest = self.newest?;
+        match question {
+            // The past stays what it was; only of the present nothing is known.
+            Question::History(asked) if self.must_work(asked, newest.epoch_s) => return None,
+            Question::Tick { .. } | Question::Spot { .. } if self.is_lost => return None,
+            _ => {}
+        }
         let mut body = Vec::new();
         match question {
             Question::Tick { .. } => self.write_tick(&newest, &mut body),
@@ -333,6 +406,19 @@ impl Product for DerivSymbol {
             Question::Rates { .. } => {}
         }
         Some(Answer::Json { body, pip_size: self.pip_size })
+    }
+
+    fn take_skipped(&mut self) -> u64 {
+        let ignored = self.ignored.malformed + self.ignored.repeated;
+        ignored - std::mem::replace(&mut self.ignored_told, ignored)
+    }
+}
+
+fn stretch(asked: &History, newest_s: u64) -> Stretch {
+    Stretch {
+        start_s: asked.start_s.unwrap_or(0),
+        end_s: asked.end_s.unwrap_or(newest_s).min(newest_s),
+        count: asked.count.min(DERIV_HISTORY_MAX),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 use super::event::Event;
-use super::product::{Answer, Out, Product, Question};
+use super::product::{Answer, Key, Out, Product, Question};
 use super::topic::{Class, Topic};
 use crate::limits::{PRODUCT_LINGER_MS, QUESTION_WAIT_MS};
 
@@ -123,14 +123,18 @@ impl Entry {
         self.drop_asked(now_ms, |asked| asked.id != id);
     }
 
-    /// Hands over what a source says.
-    pub fn take(&mut self, source: &str, event: &Event<'_>, now_ms: u64, out: &mut Out<'_>) {
+    /// Hands over what a source says, or said then.
+    pub fn take(&mut self, source: &str, event: &Event<'_>, said_ms: Option<u64>, now_ms: u64, out: &mut Out<'_>) {
         let Entry { product, topics, .. } = self;
-        product.take(source, event, now_ms, &mut |topic, key, bytes| {
+        let mut out = |topic: &Topic, key: Key, bytes: &[u8]| {
             if topics.get(topic).is_some_and(|want| want.has_client) {
                 out(topic, key, bytes);
             }
-        });
+        };
+        match said_ms {
+            Some(said_ms) => product.take_kept(source, event, said_ms, now_ms, &mut out),
+            None => product.take(source, event, now_ms, &mut out),
+        }
     }
 
     pub fn lose(&mut self, source: &str) {

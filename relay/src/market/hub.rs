@@ -36,6 +36,8 @@ pub struct HubChannel {
     keys: Keys,
     /// When the next push of all rows is due, where there is a schedule.
     next_ms: u64,
+    /// Some rows are owed.
+    is_owing: bool,
     skipped: u64,
     /// A message is written here.
     frame: Vec<u8>,
@@ -52,6 +54,10 @@ struct Row {
     okx: OkxTicker,
     /// When the value came; `None` while there is none.
     taken_ms: Option<u64>,
+    /// Its source is gone or silent since: who comes now waits for what it says next.
+    is_lost: bool,
+    /// Somebody came who has not been told the value.
+    is_owed: bool,
     /// The venue's own time, or when it came where the venue says none.
     source_ms: u64,
 }
@@ -76,6 +82,7 @@ impl HubChannel {
             rows,
             keys: Keys::default(),
             next_ms: u64::MAX,
+            is_owing: false,
             skipped: 0,
             frame: Vec::new(),
         }
@@ -89,8 +96,12 @@ impl HubChannel {
         }
         for row in &mut self.rows {
             row.taken_ms = None;
-            row.okx = OkxTicker::default();
+            row.lose();
         }
+    }
+
+    fn is_fresh(&self, row: &Row, now_ms: u64) -> bool {
+        row.taken_ms.is_some_and(|taken_ms| now_ms.saturating_sub(taken_ms) <= self.spec.stale_ms)
     }
 
     /// Sets the next push after `now_ms`. The grid is that of the epoch, so that all relays push at the same times.
@@ -112,9 +123,9 @@ impl HubChannel {
         }
     }
 
-    fn take_value(&mut self, index: usize, event: &Event<'_>, now_ms: u64, out: &mut Out<'_>) -> Result<(), Unfit> {
+    fn take_value(&mut self, index: usize, event: &Event<'_>, at: Times, out: &mut Out<'_>) -> Result<(), Unfit> {
         let row = &mut self.rows[index];
-        let source_ms = Some(venue_ms(event)).filter(|time_ms| *time_ms > 0).unwrap_or(now_ms);
+        let source_ms = Some(venue_ms(event)).filter(|time_ms| *time_ms > 0).unwrap_or(at.said_ms);
         let mut is_news = true;
         match (self.spec.data, event) {
             (DataKind::Prices, Event::Ticker(ticker)) => row.value.prices(&row.symbol, ticker)?,
@@ -132,12 +143,12 @@ impl HubChannel {
         }
         if is_news {
             row.source_ms = source_ms;
-            self.store(index, now_ms, out);
+            self.store(index, at, out);
         }
         Ok(())
     }
 
-    fn take_document(&mut self, document: &str, now_ms: u64, out: &mut Out<'_>) -> Result<(), Unfit> {
+    fn take_document(&mut self, document: &str, at: Times, out: &mut Out<'_>) -> Result<(), Unfit> {
         let found = coins::read(self.spec.data, document)?;
         self.skipped += found.skipped;
         for key in self.keys.retain(&found.rows) {
@@ -151,21 +162,24 @@ impl HubChannel {
             let row = &mut self.rows[index];
             row.instrument = coin.instrument;
             row.value.set(coin.price, coin.data);
-            row.source_ms = now_ms;
-            self.store(index, now_ms, out);
+            row.source_ms = at.said_ms;
+            self.store(index, at, out);
         }
         Ok(())
     }
 
-    /// Keeps a row's new value, and sends it if it is the first one or nothing holds it back.
-    fn store(&mut self, index: usize, now_ms: u64, out: &mut Out<'_>) {
-        let is_first = self.rows[index].taken_ms.replace(now_ms).is_none();
+    /// Keeps a row's new value, and sends it if it is the first one (since it was lost) or nothing holds it back.
+    fn store(&mut self, index: usize, at: Times, out: &mut Out<'_>) {
+        let row = &mut self.rows[index];
+        let was_lost = std::mem::take(&mut row.is_lost);
+        let is_first = row.taken_ms.replace(at.said_ms).is_none() || was_lost;
         if is_first || self.spec.schedule == Schedule::Realtime {
-            self.send(index, now_ms, out);
+            self.send(index, at.now_ms, out);
         }
     }
 
     fn send(&mut self, index: usize, now_ms: u64, out: &mut Out<'_>) {
+        self.rows[index].is_owed = false;
         let row = &self.rows[index];
         let (time_ms, source_time_ms) = match self.spec.schedule {
             Schedule::Realtime => (row.source_ms, None),
@@ -196,25 +210,35 @@ impl Product for HubChannel {
         if !self.is_wanted {
             self.is_wanted = true;
             self.schedule(now_ms);
+            return;
         }
+        // Somebody came back while it was kept warm.
+        self.rows.iter_mut().for_each(|row| row.is_owed = row.taken_ms.is_some() && !row.is_lost);
+        self.is_owing = true;
     }
 
     fn unwant(&mut self, topic: &Topic) {
         debug_assert_eq!(*topic, self.topic, "a channel is asked for its own topic");
         self.is_wanted = false;
+        self.is_owing = false;
         self.next_ms = u64::MAX;
         self.forget();
     }
 
     fn take(&mut self, source: &str, event: &Event<'_>, now_ms: u64, out: &mut Out<'_>) {
+        self.take_kept(source, event, now_ms, now_ms, out);
+    }
+
+    fn take_kept(&mut self, source: &str, event: &Event<'_>, said_ms: u64, now_ms: u64, out: &mut Out<'_>) {
+        let at = Times { said_ms: said_ms.min(now_ms), now_ms };
         if !self.is_wanted {
             // What was on its way when the last client left.
             return;
         }
         self.keep_schedule(now_ms);
         let taken = match (self.row_of.get(source), event) {
-            (Some(index), event) => self.take_value(*index, event, now_ms, out),
-            (None, Event::Document(document)) => self.take_document(document, now_ms, out),
+            (Some(index), event) => self.take_value(*index, event, at, out),
+            (None, Event::Document(document)) => self.take_document(document, at, out),
             (None, _) => Err(Unfit),
         };
         if taken.is_err() {
@@ -222,20 +246,32 @@ impl Product for HubChannel {
         }
     }
 
-    fn due_ms(&self) -> u64 {
-        self.next_ms
+    /// What is lost is still pushed on schedule, with the time it was fetched, until it is stale; only nobody new is
+    /// told it at once.
+    fn lose(&mut self, source: &str) {
+        match self.row_of.get(source) {
+            Some(index) => self.rows[*index].lose(),
+            None => self.rows.iter_mut().for_each(Row::lose),
+        }
     }
 
-    /// Pushes every instrument once, also when several pushes were missed.
+    fn due_ms(&self) -> u64 {
+        if self.is_owing { 0 } else { self.next_ms }
+    }
+
+    /// Pushes every instrument once, also when several pushes were missed; between pushes only what is owed.
     fn poll(&mut self, now_ms: u64, out: &mut Out<'_>) {
         self.keep_schedule(now_ms);
-        if now_ms < self.next_ms {
+        let is_due = now_ms >= self.next_ms;
+        if is_due {
+            self.schedule(now_ms);
+        }
+        if !std::mem::take(&mut self.is_owing) && !is_due {
             return;
         }
-        self.schedule(now_ms);
         for index in 0..self.rows.len() {
-            let taken_ms = self.rows[index].taken_ms;
-            if taken_ms.is_some_and(|taken_ms| now_ms.saturating_sub(taken_ms) <= self.spec.stale_ms) {
+            let row = &self.rows[index];
+            if (is_due || row.is_owed) && self.is_fresh(row, now_ms) {
                 self.send(index, now_ms, out);
             }
         }
@@ -248,6 +284,22 @@ impl Product for HubChannel {
 
     fn take_skipped(&mut self) -> u64 {
         std::mem::take(&mut self.skipped)
+    }
+}
+
+/// When a source said something, and what time it is.
+#[derive(Clone, Copy)]
+struct Times {
+    said_ms: u64,
+    now_ms: u64,
+}
+
+impl Row {
+    fn lose(&mut self) {
+        self.is_lost = true;
+        self.is_owed = false;
+        // It is put together anew from what comes.
+        self.okx = OkxTicker::default();
     }
 }
 

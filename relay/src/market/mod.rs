@@ -65,6 +65,13 @@ pub struct Counters {
     pub refused_total: u64,
 }
 
+/// What a source said, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept<'a> {
+    pub payload: &'a [u8],
+    pub said_ms: u64,
+}
+
 /// All products at work. Told who wants what, what sources say and what time it is.
 pub struct Market {
     catalog: Arc<Catalog>,
@@ -176,17 +183,30 @@ impl Market {
             self.counters.stray_total += 1;
             return;
         };
+        let readers: SmallVec<[u32; 8]> = readers.into();
+        self.hand(&readers, name, payload, None, out);
+    }
+
+    /// The newest word of a source from before it was read here: for one of its readers, or for all of them.
+    pub fn kept(&mut self, name: &str, kept: Kept<'_>, reader: Option<u32>, now_ms: u64, out: &mut Out<'_>) {
+        self.advance(now_ms);
+        let readers = self.sources.readers(name).unwrap_or_default().iter();
+        let readers: SmallVec<[u32; 8]> =
+            readers.copied().filter(|slot| reader.is_none_or(|one| one == *slot)).collect();
+        self.hand(&readers, name, kept.payload, Some(kept.said_ms), out);
+    }
+
+    fn hand(&mut self, readers: &[u32], name: &str, payload: &[u8], said_ms: Option<u64>, out: &mut Out<'_>) {
         let Some(event) = decode(name, payload) else {
             self.counters.undecodable_total += 1;
             return;
         };
         self.counters.decoded_total += 1;
-        let readers: SmallVec<[u32; 8]> = readers.into();
-        for slot in readers {
+        for &slot in readers {
             let now_ms = self.now_ms;
             let mut emitted = 0;
             let entry = self.entry(slot);
-            entry.take(name, &event, now_ms, &mut counted(&mut emitted, out));
+            entry.take(name, &event, said_ms, now_ms, &mut counted(&mut emitted, out));
             self.counters.emitted_total += emitted;
             self.answer(slot);
             self.requeue(slot);
@@ -200,6 +220,13 @@ impl Market {
             self.entry(slot).lose(name);
             self.requeue(slot);
         }
+    }
+
+    /// The streams a topic is made of.
+    pub fn sources_of(&self, topic: &Topic) -> &[Box<str>] {
+        let slot = self.subjects.get(&Subject::of(topic));
+        let entry = slot.and_then(|slot| self.entries[*slot as usize].as_ref());
+        entry.map_or(&[], |entry| &entry.sources)
     }
 
     /// The topics with clients that are made of a source.
@@ -232,6 +259,12 @@ impl Market {
     /// What to subscribe to and what to let go, by name, since it was asked last. To be looked at after every call above.
     pub fn take_source_changes(&mut self) -> Vec<SourceChange> {
         self.sources.take_changes()
+    }
+
+    /// Who began to read a stream that is held already, and is to be told its newest word by `kept`. To be looked at
+    /// together with the changes.
+    pub fn take_late_readers(&mut self) -> Vec<(u32, Box<str>)> {
+        self.sources.take_late()
     }
 
     /// Questions that have an answer, or none because nothing was heard within `QUESTION_WAIT_MS`.

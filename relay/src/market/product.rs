@@ -22,6 +22,11 @@ pub trait Product {
     /// A source has something new.
     fn take(&mut self, source: &str, event: &Event<'_>, now_ms: u64, out: &mut Out<'_>);
 
+    /// The same for what a source said some time ago, which is its newest word: it was kept while nobody read it.
+    fn take_kept(&mut self, source: &str, event: &Event<'_>, _said_ms: u64, now_ms: u64, out: &mut Out<'_>) {
+        self.take(source, event, now_ms, out);
+    }
+
     /// A source is gone, or silent for too long: who comes from now on waits for what it says next.
     fn lose(&mut self, _source: &str) {}
 

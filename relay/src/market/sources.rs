@@ -17,6 +17,8 @@ pub struct Sources {
     readers: HashMap<Box<str>, Vec<u32>, RandomState>,
     /// Not told yet. A change and its reverse cancel out.
     changes: BTreeMap<Box<str>, bool>,
+    /// Products that joined the readers of a stream which is held already: its newest word has passed them by.
+    late: Vec<(u32, Box<str>)>,
 }
 
 impl Sources {
@@ -39,17 +41,25 @@ impl Sources {
         changes.into_iter().map(|(name, wanted)| SourceChange { name, wanted }).collect()
     }
 
+    /// Who reads which stream since this was asked last, though others did before.
+    pub fn take_late(&mut self) -> Vec<(u32, Box<str>)> {
+        std::mem::take(&mut self.late)
+    }
+
     fn add(&mut self, slot: u32, name: &str) {
         let readers = self.readers.entry(name.into()).or_default();
         readers.push(slot);
         if readers.len() == 1 {
             self.change(name, true);
+        } else if !self.changes.contains_key(name) {
+            self.late.push((slot, name.into()));
         }
     }
 
     fn remove(&mut self, slot: u32, name: &str) {
         let Some(readers) = self.readers.get_mut(name) else { return };
         readers.retain(|reader| *reader != slot);
+        self.late.retain(|(reader, late)| *reader != slot || **late != *name);
         if readers.is_empty() {
             self.readers.remove(name);
             self.change(name, false);

@@ -330,3 +330,22 @@ fn questions_are_bounded() {
     assert_eq!(market.take_answers().len(), QUESTIONS_MAX);
     market.ask(u64::MAX, &tick_of("R_1"), START_MS).unwrap();
 }
+
+/// Who begins to read a stream that is held already is told what was said last, and nobody else is told it again.
+#[test]
+fn late_readers_are_told_what_was_said() {
+    let mut market = small();
+    market.want(&topic("hub a"), START_MS).unwrap();
+    changes(&mut market);
+    assert_eq!(market.take_late_readers(), []);
+    market.want(&topic("hub b"), START_MS).unwrap();
+    assert_eq!(changes(&mut market), ["+b@trade"]);
+    let late = market.take_late_readers();
+    let [(reader, name)] = late.as_slice() else { panic!("{late:?}") };
+    assert_eq!(&**name, "shared@trade");
+    let kept = Kept { payload: TRADE, said_ms: START_MS - 1 };
+    assert_eq!(said(|out| market.kept(name, kept, Some(*reader), START_MS, out)), ["hub b"]);
+    assert_eq!(said(|out| market.kept("shared@trade", kept, None, START_MS, out)), ["hub a", "hub b"]);
+    assert_eq!(said(|out| market.kept("nobody@trade", kept, None, START_MS, out)), [""; 0]);
+    assert_eq!(market.sources_of(&topic("hub b")), ["b@trade".into(), "shared@trade".into()]);
+}

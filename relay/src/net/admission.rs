@@ -102,7 +102,6 @@ impl Ticket {
     /// Takes one of the account's places, where it has a limit of its own; false if there is none left. Such a
     /// limit was meant: it holds for loopback too.
     pub fn take_account(&mut self, entitlement: &Entitlement) -> bool {
-        self.leave_account();
         let Some(place) = entitlement.account().and_then(|account| account.place()) else { return true };
         let Some(count) = self.admission.by_account.get(place as usize) else { return true };
         let (counted, cap) = entitlement.connections(self.ip);
@@ -139,19 +138,15 @@ impl Ticket {
 
     /// Gives its places back ahead of the connection's end: who has our CLOSE may come again at once.
     pub fn leave(&mut self) {
-        if std::mem::take(&mut self.of_account) {
-            self.admission.by_account[self.account as usize].fetch_sub(1, Relaxed);
-        }
+        self.leave_account();
         self.leave_place();
     }
 
-    /// As nobody in particular, until it takes an account again.
-    fn leave_account(&mut self) {
+    /// Gives the account's place back.
+    pub fn leave_account(&mut self) {
         if std::mem::take(&mut self.of_account) {
             self.admission.by_account[self.account as usize].fetch_sub(1, Relaxed);
         }
-        self.account = NOBODY;
-        self.apart = false;
     }
 
     /// Gives the address's place back.

@@ -1,5 +1,6 @@
 //! One client's connection: plain data, and how its socket is written.
 
+use crate::wire::dialect::Dialect;
 use std::io::IoSlice;
 use std::os::fd::OwnedFd;
 
@@ -13,7 +14,6 @@ use super::socketio;
 use crate::fanout::core::{Outlet, Wrote};
 use crate::fanout::slab::Slot;
 use crate::metrics::Stages;
-use crate::wire::dialect::Dialect;
 use crate::wire::hub::errors::ErrorTimes;
 use crate::wire::rate::Rate;
 use crate::wire::ws::decode::Decoder;

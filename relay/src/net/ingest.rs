@@ -249,15 +249,17 @@ impl Ingest {
         }
     }
 
-    /// The upstream let it go after its linger.
-    pub fn released(&mut self, id: u32) {
-        if self.shared.topics.let_go(id)
-            && let Some(entry) = self.entries.get_mut(id as usize).and_then(Option::take)
-        {
+    /// The upstream let it go after its linger. False if somebody wants it again meanwhile; then that is told next.
+    pub fn released(&mut self, id: u32) -> bool {
+        if !self.shared.topics.let_go(id) {
+            return false;
+        }
+        if let Some(entry) = self.entries.get_mut(id as usize).and_then(Option::take) {
             self.held -= 1;
             self.names.remove(&entry.channel.name);
             self.counters().streams.set(self.held as u64);
         }
+        true
     }
 
     /// The upstream does not carry it (any more), though somebody wants it.

@@ -21,7 +21,7 @@ use crate::limits::QUESTIONS_MAX;
 use crate::market::catalog::Catalog;
 use crate::market::product::{Answer, Question};
 use crate::market::topic::Topic;
-use crate::market::{Market, SourceChange};
+use crate::market::{Kept, Market, Refusal, SourceChange};
 use crate::wire::dialect::Dialect;
 use crate::wire::notice::StreamState;
 use crate::wire::stream::name::{Name, Profile};
@@ -83,6 +83,8 @@ pub async fn run(shared: Arc<Shared>, market: Market, ingest: Ingest, mut told: 
         questions: HashMap::default(),
         backlog: VecDeque::new(),
         next_question: 0,
+        begun: Vec::new(),
+        has_warned: false,
         shared: shared.clone(),
     };
     desk.ingest.connection(0, Link::Up);
@@ -104,7 +106,10 @@ pub async fn run(shared: Arc<Shared>, market: Market, ingest: Ingest, mut told: 
                 }
             }
             () = tokio::time::sleep(wait), if due_ms != u64::MAX => {}
-            _ = second.tick() => desk.ingest.tick(),
+            _ = second.tick() => {
+                desk.ingest.tick();
+                desk.count();
+            }
         }
         desk.round();
     }
@@ -124,6 +129,10 @@ struct Runner {
     /// Not put yet.
     backlog: VecDeque<(Question, Asker)>,
     next_question: u64,
+    /// Topics wanted since the last round, whose data may be anything but live.
+    begun: Vec<Topic>,
+    /// That there is no room for a topic has been logged.
+    has_warned: bool,
 }
 
 /// A stream that the market reads.
@@ -140,17 +149,22 @@ impl Runner {
             Told::Demand(demand) => match self.ingest.demand(demand) {
                 Some((id, channel, true)) => {
                     let Some(topic) = Topic::parse(&channel.name) else { return self.ingest.gave_up(id) };
-                    if self.ids.insert(topic.clone(), id).is_none() && self.market.want(&topic, now_ms).is_err() {
-                        self.ids.remove(&topic);
-                        self.ingest.gave_up(id);
+                    if self.ids.insert(topic.clone(), id).is_some() {
+                        return;
+                    }
+                    match self.market.want(&topic, now_ms) {
+                        Ok(()) => self.begun.push(topic),
+                        Err(why) => self.refuse(&topic, id, &why),
                     }
                 }
                 Some((id, channel, false)) => {
-                    if let Some(topic) = Topic::parse(&channel.name) {
+                    // Where somebody came back before this was read, all goes on as if nobody had left.
+                    if self.ingest.released(id)
+                        && let Some(topic) = Topic::parse(&channel.name)
+                    {
                         self.ids.remove(&topic);
                         self.market.unwant(&topic);
                     }
-                    self.ingest.released(id);
                 }
                 None => {}
             },
@@ -160,6 +174,20 @@ impl Runner {
             }
             Told::Ask { question, from } => self.backlog.push_back((question, from)),
         }
+    }
+
+    /// Nothing will come of this topic: its clients stay subscribed and are told so, if they want to be told.
+    fn refuse(&mut self, topic: &Topic, id: u32, why: &Refusal) {
+        self.ids.remove(topic);
+        self.ingest.set_condition(id, StreamState::Stale);
+        self.ingest.gave_up(id);
+        if !std::mem::replace(&mut self.has_warned, true) {
+            tracing::warn!(%topic, %why, "a topic stays silent; relay_market_refused_total has all of them");
+        }
+    }
+
+    fn count(&self) {
+        self.shared.metrics.market.set(&self.market.counters(), self.market.product_count());
     }
 
     /// Reads what is new, lets the market do what is due, and publishes.
@@ -180,13 +208,19 @@ impl Runner {
                     ingest.derived(id, key, message, now_ns);
                 }
             });
-            let changes = self.market.take_source_changes();
-            if changes.is_empty() {
+            let (changes, late) = (self.market.take_source_changes(), self.market.take_late_readers());
+            if changes.is_empty() && late.is_empty() {
                 break;
             }
             for change in changes {
                 self.change(change);
             }
+            for (reader, name) in late {
+                self.catch_up(reader, &name);
+            }
+        }
+        for topic in std::mem::take(&mut self.begun) {
+            self.follow(&topic);
         }
         self.answer();
         self.ingest.flush();
@@ -215,22 +249,78 @@ impl Runner {
         source.channel.news(self.ear).take();
         let condition = source.channel.condition();
         let changed = std::mem::replace(&mut source.condition, condition) != condition;
+        let name = source.channel.name.clone();
+        // That it is live again comes before what it says, that it is not after what it said.
+        if changed && condition == StreamState::Live {
+            self.follow_all(&name);
+        }
+        let Some(source) = self.sources.get_mut(id as usize).and_then(Option::as_mut) else { return };
         let now_ms = self.shared.clock.calendar_ms();
         let (ids, ingest) = (&self.ids, &mut self.ingest);
         while let Some(record) = source.cursor.next() {
-            self.market.source(&source.channel.name, record.payload, now_ms, &mut |topic, key, message| {
+            self.market.source(&name, record.payload, now_ms, &mut |topic, key, message| {
                 if let Some(&id) = ids.get(topic) {
                     ingest.derived(id, key, message, record.stamp_ns);
                 }
             });
         }
-        if changed {
-            for topic in self.market.topics_of(&source.channel.name) {
-                if let Some(&id) = self.ids.get(&topic) {
-                    self.ingest.set_condition(id, condition);
-                }
+        if changed && condition != StreamState::Live {
+            if condition == StreamState::Stale {
+                self.market.source_lost(&name);
             }
+            self.follow_all(&name);
         }
+    }
+
+    /// Tells the newest word of a source from before it was read: to one who began to read it, or to all who did.
+    fn tell_kept(&mut self, id: u32, reader: Option<u32>) {
+        let Some(source) = self.sources.get_mut(id as usize).and_then(Option::as_mut) else { return };
+        let (channel, position) = (source.channel.clone(), source.cursor.position());
+        let mut late = newest(&channel.log);
+        let cursor = if reader.is_some() { &mut late } else { &mut source.cursor };
+        let Some(record) = cursor.next() else { return };
+        if reader.is_some() && record.seq >= position {
+            // It came just now, and is read with the rest.
+            return;
+        }
+        let (now_ms, now_ns) = (self.shared.clock.calendar_ms(), self.shared.clock.now_ns());
+        let age_ms = now_ns.saturating_sub(record.stamp_ns) / 1_000_000;
+        let kept = Kept { payload: record.payload, said_ms: now_ms.saturating_sub(age_ms) };
+        let (ids, ingest) = (&self.ids, &mut self.ingest);
+        self.market.kept(&channel.name, kept, reader, now_ms, &mut |topic, key, message| {
+            if let Some(&id) = ids.get(topic) {
+                ingest.derived(id, key, message, record.stamp_ns);
+            }
+        });
+    }
+
+    /// A product reads a source that others read before.
+    fn catch_up(&mut self, reader: u32, name: &str) {
+        let Some(&id) = self.names.get(name) else { return };
+        let position = |runner: &Runner| Some(runner.sources.get(id as usize)?.as_ref()?.cursor.position());
+        let before = position(self);
+        self.read(id);
+        // What is new has been told to all; of what is stale the log begins with its next word.
+        if position(self) == before {
+            self.tell_kept(id, Some(reader));
+            self.read(id);
+        }
+    }
+
+    fn follow_all(&mut self, source: &str) {
+        for topic in self.market.topics_of(source) {
+            self.follow(&topic);
+        }
+    }
+
+    /// What is made of sources is live while all of them are, and stale once none is anything but stale.
+    fn follow(&mut self, topic: &Topic) {
+        let Some(&id) = self.ids.get(topic) else { return };
+        let condition = |name: &Box<str>| Some(self.sources[*self.names.get(name)? as usize].as_ref()?.condition);
+        let mut conditions = self.market.sources_of(topic).iter().filter_map(condition).peekable();
+        let Some(&first) = conditions.peek() else { return };
+        let condition = if conditions.all(|other| other == first) { first } else { StreamState::Recovering };
+        self.ingest.set_condition(id, condition);
     }
 
     fn change(&mut self, change: SourceChange) {
@@ -262,7 +352,9 @@ impl Runner {
         }
         let condition = channel.condition();
         self.sources[id as usize] = Some(Source { channel, cursor, condition });
-        self.names.insert(name, id);
+        self.names.insert(name.clone(), id);
+        self.follow_all(&name);
+        self.tell_kept(id, None);
         self.read(id);
     }
 

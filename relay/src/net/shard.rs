@@ -267,8 +267,8 @@ impl Shard {
                 Mail::Move(portable) => self.arrive(*portable),
                 Mail::Open(opening) => self.open(*opening),
                 Mail::Answer(answered) => self.take_answer(*answered),
-                Mail::EndUser(ended) => self.end_user(&ended),
                 Mail::SocketIo(letter) => self.take_letter(*letter),
+                Mail::EndUser(ended) => self.end_user(&ended),
                 Mail::TellHub(frame) => self.tell_hub(&frame),
                 Mail::Drain => self.begin_drain(),
             }

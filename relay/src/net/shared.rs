@@ -69,10 +69,10 @@ pub enum Mail {
     Open(Box<Opening>),
     /// What the market says to a question a client asked.
     Answer(Box<Answered>),
-    /// A listen key is over.
-    EndUser(Box<Ended>),
     /// What an HTTP request wants of a Socket.IO session.
     SocketIo(Box<super::socketio::Letter>),
+    /// A listen key is over.
+    EndUser(Box<Ended>),
     /// A frame for everybody who speaks hub.
     TellHub(Bytes),
     /// Stop: tell the clients, drain, end.

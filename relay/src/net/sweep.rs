@@ -3,14 +3,13 @@
 use super::clock::{TICKS_PER_SECOND, Tick, ticks};
 use super::conn::{Conn, MESSAGES_WINDOW_MS, Speaks, Stage};
 use super::shard::{Drain, Shard};
-use crate::config::Limits;
+use crate::config::Config;
 use crate::fanout::slab::Slot;
-use crate::limits::{DERIV_IDLE_MS, HUB_PING_INTERVAL, HUB_SILENCE};
+use crate::limits::{HUB_PING_INTERVAL, HUB_SILENCE};
 use crate::wire::close::CloseReason;
 use crate::wire::stream::notice;
 use crate::wire::ws::encode::{self, Opcode};
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
 impl Shard {
     /// One tick's share of the connections, and once a second the rest of the housekeeping.
@@ -66,7 +65,7 @@ impl Shard {
                 let blocked = session.blocked_since_ms();
                 let unheard = self.tick.saturating_sub(conn.heard.max(conn.since));
                 // Spread over a tenth of the interval, so that a storm's clients are not all pinged in one tick.
-                let Manners { interval, patience, reason } = manners(&conn.speaks, limits);
+                let Manners { interval, patience, reason } = manners(&conn.speaks, &self.shared.config);
                 let due = interval.map(|interval| interval - (slot % (interval / 10).max(1)));
                 let ping = due.is_some_and(|due| self.tick.saturating_sub(conn.pinged) >= due);
                 let now_ms = self.shared.clock.now_ms();
@@ -232,7 +231,8 @@ struct Manners {
     reason: CloseReason,
 }
 
-fn manners(speaks: &Speaks, limits: &Limits) -> Manners {
+fn manners(speaks: &Speaks, config: &Config) -> Manners {
+    let limits = &config.limits;
     let reason = CloseReason::PongTimeout;
     match speaks {
         Speaks::Stream | Speaks::Undecided | Speaks::User(_) | Speaks::Echo => {
@@ -245,10 +245,7 @@ fn manners(speaks: &Speaks, limits: &Limits) -> Manners {
         }
         // Sessions have deadlines of their own.
         Speaks::SocketIo(_) | Speaks::SocketIoProbe(_) => Manners { interval: None, patience: Tick::MAX, reason },
-        Speaks::Deriv(_) => {
-            let patience = ticks(Duration::from_millis(DERIV_IDLE_MS));
-            Manners { interval: None, patience, reason: CloseReason::Idle }
-        }
+        Speaks::Deriv(_) => Manners { interval: None, patience: ticks(config.deriv.idle), reason: CloseReason::Idle },
     }
 }
 

@@ -137,7 +137,9 @@ impl Ingest {
             FeedEvent::TopicLive(_) => {}
             FeedEvent::TopicLost(id) => self.lost(id),
             FeedEvent::TopicStale(id) => self.quiet(id),
-            FeedEvent::Released(id) => self.released(id),
+            FeedEvent::Released(id) => {
+                self.released(id);
+            }
             FeedEvent::GaveUp(id) => {
                 self.counters().gave_up.one();
                 self.gave_up(id);

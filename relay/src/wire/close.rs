@@ -94,7 +94,7 @@ impl CloseReason {
     const fn row(self) -> Row {
         match self {
             Self::Normal =>               Row { code: 1000, retry: false, name: "normal", text: "" },
-            Self::Idle =>                 Row { code: 1000, retry: true, name: "idle", text: "No traffic for 180 seconds" },
+            Self::Idle =>                 Row { code: 1000, retry: true, name: "idle", text: "" },
             Self::ListenKeyExpired =>     Row { code: 1000, retry: false, name: "listen_key_expired", text: "Listen key expired" },
             Self::GoingAway =>            Row { code: 1001, retry: true, name: "going_away", text: "" },
             Self::LifetimeOver =>         Row { code: 1001, retry: true, name: "lifetime_over", text: "" },

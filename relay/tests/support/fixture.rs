@@ -34,6 +34,12 @@ impl Line {
         self.0["text"].as_str()
     }
 
+    /// A request's method, path and body.
+    pub fn call(&self) -> Option<(&str, &str, &str)> {
+        let http = self.0.get("http")?;
+        Some((http["method"].as_str()?, http["path"].as_str()?, http["body"].as_str()?))
+    }
+
     pub fn ping(&self) -> Option<&str> {
         self.0["ping"].as_str()
     }

@@ -46,6 +46,16 @@ pub fn get(address: SocketAddr, path: &str) -> Answer {
     ask(address, &format!("GET {path} HTTP/1.1\r\nHost: relay.test\r\nConnection: close\r\n\r\n"))
 }
 
+/// Posts a JSON text.
+pub fn post(address: SocketAddr, path: &str, body: &str) -> Answer {
+    let len = body.len();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: relay.test\r\nContent-Type: application/json\r\nContent-Length: {len}\r\n\
+         Connection: close\r\n\r\n"
+    );
+    ask(address, &(head + body))
+}
+
 /// Reads one answer; what follows it stays in `buffer`.
 pub fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Answer {
     try_answer(stream, buffer).expect("an answer before the end of the connection")

@@ -6,12 +6,14 @@
 #![allow(dead_code)] // Each test program uses its own part of it.
 
 pub mod client;
+pub mod deriv;
 pub mod engine;
 pub mod fixture;
 pub mod frame;
 pub mod http;
 pub mod metrics;
 pub mod relay;
+pub mod shape;
 pub mod sse;
 pub mod user_venue;
 pub mod venue;

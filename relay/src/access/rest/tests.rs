@@ -1,3 +1,4 @@
+use crate::wire::dialect::Dialect;
 use std::net::IpAddr;
 
 use proptest::prelude::*;

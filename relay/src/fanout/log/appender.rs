@@ -22,7 +22,10 @@ use super::{
 use crate::{
     fanout::kind::Kind,
     limits::{EVENT_BYTES_KEPT, EVENT_FRAMES_KEPT, STATE_FRAMES_KEPT},
-    sync::{Arc, atomic::Ordering::Release},
+    sync::{
+        Arc,
+        atomic::Ordering::{Relaxed, Release},
+    },
 };
 
 /// Segments double up to this size: a state log drops history in pieces of about as many frames as it keeps.
@@ -90,9 +93,10 @@ impl Appender {
         seq
     }
 
-    /// Whether this is the newest payload.
+    /// Whether this is the newest payload of this epoch: who came since the last one ended has not been told it.
     pub fn newest_is(&self, payload: &[u8]) -> bool {
-        self.tail.segment().newest().is_some_and(|newest| newest.payload == payload)
+        let has_newest = self.log.epoch_start.load(Relaxed) < self.tail.end_seq();
+        has_newest && self.tail.segment().newest().is_some_and(|newest| newest.payload == payload)
     }
 
     /// While nobody watches, the log keeps its newest frame only.

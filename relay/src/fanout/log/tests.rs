@@ -298,3 +298,16 @@ fn append_costs() {
         }
     }
 }
+
+/// A frame that was said before the epoch ended is news to who comes after.
+#[test]
+fn an_ended_epoch_has_no_newest_frame() {
+    let (mut appender, log) = new_log(Kind::State);
+    appender.append(b"1", 0);
+    assert!(appender.newest_is(b"1"));
+    appender.end_epoch();
+    assert!(!appender.newest_is(b"1"));
+    appender.append(b"1", 0);
+    assert!(appender.newest_is(b"1"));
+    assert_eq!(log.head(), 2);
+}

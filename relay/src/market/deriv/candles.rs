@@ -34,6 +34,23 @@ impl Candle {
     }
 }
 
+/// The newest `count` candles that hold a second of `start_s..=end_s`.
+#[derive(Clone, Copy, Debug)]
+pub struct Stretch {
+    pub start_s: u64,
+    pub end_s: u64,
+    pub count: usize,
+}
+
+impl Stretch {
+    /// Where its first candle starts.
+    pub fn first_open_s(&self, granularity_s: u32) -> u64 {
+        let width_s = u64::from(granularity_s);
+        let before_s = width_s.saturating_mul((self.count as u64).saturating_sub(1));
+        (self.end_s - self.end_s % width_s).saturating_sub(before_s).max(self.start_s - self.start_s % width_s)
+    }
+}
+
 /// What was heard of one symbol, by minute, and what its past says of the time before.
 #[derive(Debug, Default)]
 pub struct Candles {
@@ -82,15 +99,25 @@ impl Candles {
         Some(candle)
     }
 
-    /// The newest `count` candles that hold a second of `start_s..=end_s`, oldest first, each whole.
-    pub fn between(
-        &mut self,
-        start_s: u64,
-        end_s: u64,
-        count: usize,
-        granularity_s: u32,
-        grid: Option<&Grid<'_>>,
-    ) -> Vec<Candle> {
+    /// How many candles of a stretch are still to be computed.
+    pub fn missing(&self, stretch: &Stretch, granularity_s: u32) -> usize {
+        let (first_s, width_s) = (stretch.first_open_s(granularity_s), u64::from(granularity_s));
+        let last_s = stretch.end_s.min(self.heard_from_s);
+        let opens = (first_s..=last_s).step_by(granularity_s as usize);
+        opens.filter(|open_s| open_s + width_s <= last_s && !self.past.contains_key(&(granularity_s, *open_s))).count()
+    }
+
+    /// Makes sure that so many more can be kept.
+    pub fn make_room(&mut self, count: usize) {
+        if self.past.len() + count > DERIV_PAST_CANDLES_MAX {
+            self.past.clear();
+        }
+    }
+
+    /// Oldest first, each whole.
+    pub fn between(&mut self, stretch: &Stretch, granularity_s: u32, grid: Option<&Grid<'_>>) -> Vec<Candle> {
+        self.make_room(self.missing(stretch, granularity_s));
+        let Stretch { start_s, end_s, count } = *stretch;
         let width_s = u64::from(granularity_s);
         let oldest_s = self.minutes.front().map_or(0, |minute| minute.open_s);
         let mut candles = Vec::new();
@@ -129,9 +156,7 @@ impl Candles {
         let candle = Candle { open_s, open, high, low, close };
         // The one that is cut where we began to listen is kept only whole.
         if end_s == open_s + u64::from(granularity_s) {
-            if self.past.len() == DERIV_PAST_CANDLES_MAX {
-                self.past.clear();
-            }
+            self.make_room(1);
             self.past.insert(key, candle);
         }
         Some(candle)
@@ -169,7 +194,10 @@ mod tests {
         let whole = DERIV_PAST_CANDLES_MAX / DERIV_HISTORY_MAX;
         for round in 1..=whole + 1 {
             let end_s = (round * DERIV_HISTORY_MAX) as u64 * MINUTE_S - 1;
-            assert_eq!(candles.between(0, end_s, DERIV_HISTORY_MAX, 60, grid.as_ref()).len(), DERIV_HISTORY_MAX);
+            assert_eq!(
+                candles.between(&Stretch { start_s: 0, end_s, count: DERIV_HISTORY_MAX }, 60, grid.as_ref()).len(),
+                DERIV_HISTORY_MAX
+            );
             assert_eq!(candles.past.len(), if round > whole { DERIV_HISTORY_MAX } else { round * DERIV_HISTORY_MAX });
         }
         // The one that was running when we began is not kept: it goes on.

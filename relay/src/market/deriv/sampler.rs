@@ -39,6 +39,11 @@ impl Sampler {
         done
     }
 
+    /// The best bid and ask are not known any more.
+    pub fn lose(&mut self) {
+        self.top = None;
+    }
+
     pub fn due_ms(&self) -> u64 {
         self.pending.map_or(u64::MAX, |(second, _)| (second + 1).saturating_mul(1000))
     }

@@ -472,3 +472,49 @@ proptest! {
         prop_assert_eq!(world.epochs("ticks cryBTCUSD"), seconds);
     }
 }
+
+/// Of a source that is lost nothing is known about the present, and all about the past.
+#[test]
+fn what_is_lost_is_no_present() {
+    let mut world = World::native(None);
+    world.want("ticks R_100", 1_000_000);
+    world.tick(1_000_000, "5.00");
+    world.said();
+    world.symbol.lose(STREAM);
+    let tick = Question::Tick { symbol: "R_100".into() };
+    assert_eq!(world.symbol.answer(&tick, 1_000_001_000), None);
+    world.want("ticks R_100", 1_000_002);
+    world.poll(1_000_002_000);
+    assert!(world.said().is_empty(), "nobody new is told the old tick");
+    let request = r#"{"ticks_history":"R_100","end":"latest","count":5}"#;
+    assert_eq!(world.times(request, 1_000_002), [1_000_000]);
+    world.tick(1_000_004, "5.01");
+    assert_eq!(world.epochs("ticks R_100"), [1_000_004]);
+    assert!(world.symbol.answer(&tick, 1_000_004_000).is_some());
+}
+
+/// Long candles are worked on piece by piece, and then are what they would have been at once.
+#[test]
+fn long_candles_take_several_pieces() {
+    let now_s = 1_765_211_444;
+    let request = r#"{"ticks_history":"R_100","end":"latest","count":30,"style":"candles","granularity":86400}"#;
+    let mut world = World::native(Some(FakePast::since(now_s - 20 * 86_400)));
+    world.want("candles R_100 86400", now_s);
+    assert_eq!(world.history(request, now_s), None, "it takes too long at once");
+    let mut pieces = 0;
+    let answer = loop {
+        assert_eq!(world.symbol.due_ms(), 0, "there is work to do");
+        world.poll(now_s * 1000);
+        pieces += 1;
+        match world.history(request, now_s) {
+            Some(answer) => break answer,
+            None => assert!(pieces < 10, "it comes to an end"),
+        }
+    };
+    assert!(pieces > 1);
+    assert_ne!(world.symbol.due_ms(), 0);
+    let epochs: Vec<u64> = answer.as_array().unwrap().iter().map(|candle| candle["epoch"].as_u64().unwrap()).collect();
+    let today_s = now_s - now_s % 86_400;
+    let expected: Vec<u64> = (0..=20).rev().map(|back| today_s - back * 86_400).collect();
+    assert_eq!(epochs, expected);
+}

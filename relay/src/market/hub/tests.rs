@@ -487,3 +487,58 @@ proptest! {
         }
     }
 }
+
+/// Who comes back while the channel is kept warm gets each current value at once, and each once; what is stale or lost
+/// waits for its source.
+#[test]
+fn who_comes_back_is_told_the_present() {
+    let mut bench = Bench::documented("binance_prices");
+    let topic = bench.channel.topic.clone();
+    bench.take("btcusdt@ticker", ticker("1.50"), NOW_MS);
+    bench.take("ethusdt@ticker", ticker("2.50"), NOW_MS);
+    bench.take("btcusdt@ticker", ticker("1.60"), NOW_MS + 1_000);
+    bench.said.clear();
+    bench.channel.want(&topic, NOW_MS + 2_000);
+    assert_eq!(bench.channel.due_ms(), 0);
+    bench.poll(NOW_MS + 2_000);
+    assert_eq!(bench.said.iter().map(|(_, key, _)| *key).collect::<Vec<_>>(), [0, 1]);
+    assert!(bench.said[0].2.contains(r#""price":1.60,"#), "{}", bench.said[0].2);
+    bench.said.clear();
+    bench.poll(NOW_MS + 2_001);
+    assert_eq!(bench.said, []);
+
+    bench.channel.lose("ethusdt@ticker");
+    bench.channel.want(&topic, NOW_MS + 3_000);
+    bench.poll(NOW_MS + 3_000);
+    assert_eq!(bench.said.iter().map(|(_, key, _)| *key).collect::<Vec<_>>(), [0], "the other one is lost");
+    bench.said.clear();
+    // Its next word is told at once, as the first one is; on schedule it was pushed all the time.
+    bench.run(NOW_MS + 5_000);
+    assert_eq!(bench.said.iter().map(|(_, key, _)| *key).collect::<Vec<_>>(), [0, 1]);
+    bench.said.clear();
+    bench.take("ethusdt@ticker", ticker("2.60"), NOW_MS + 6_000);
+    assert_eq!(bench.said.len(), 1);
+
+    bench.said.clear();
+    bench.channel.want(&topic, NOW_MS + 120_000);
+    bench.channel.next_ms = u64::MAX - 1;
+    bench.channel.poll(NOW_MS + 120_000, &mut |_, _, text| panic!("{}", String::from_utf8_lossy(text)));
+}
+
+/// A document that was said before the channel read it is as old as it is.
+#[test]
+fn a_kept_document_keeps_its_age() {
+    let mut bench = Bench::documented("coingecko_top");
+    let said = &mut bench.said;
+    bench.channel.take_kept(
+        "coingecko@top",
+        &Event::Document(MARKETS),
+        NOW_MS - 60_000,
+        NOW_MS,
+        &mut |_, key, text| {
+            said.push((NOW_MS, key, String::from_utf8(text.to_vec()).unwrap()));
+        },
+    );
+    assert!(bench.last().contains(r#""timestamp":"2025-12-08T16:30:45.123Z""#), "{}", bench.last());
+    assert!(bench.last().contains(r#""source_timestamp":"2025-12-08T16:29:45.123Z""#), "{}", bench.last());
+}

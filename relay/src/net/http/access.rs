@@ -1,5 +1,6 @@
 //! Who may come in by a request, and the requests about listen keys.
 
+use crate::wire::dialect::Dialect;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -16,7 +17,6 @@ use crate::access::carry::{Carried, carried};
 use crate::access::refusal::{self, Refusal};
 use crate::access::rest::{self, Route};
 use crate::limits::FORM_BYTES_MAX;
-use crate::wire::dialect::Dialect;
 use crate::wire::http::ip::{IpKey, is_loopback};
 use crate::wire::http::target::Target;
 

@@ -1,23 +1,37 @@
 //! `POST /ws/test`: a text to everybody who speaks hub.
 
+use crate::wire::dialect::Dialect;
 use std::rc::Rc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::{Request, StatusCode};
+use hyper::header::{ALLOW, HeaderValue};
+use hyper::{Method, Request, StatusCode};
 
-use super::answer::{Answer, json};
+use super::answer::{Answer, close_after, json, text};
 use super::{Http, Visit};
 use crate::net::shared::Mail;
-use crate::wire::dialect::Dialect;
 use crate::wire::http::ip::IpKey;
 use crate::wire::hub::test_call::{self, BODY_BYTES_MAX, TestCallError};
 use crate::wire::rate::Limit;
 use crate::wire::ws::encode::{self, Opcode};
 
 impl Http {
-    pub(super) async fn test_call(self: &Rc<Http>, request: Request<Incoming>, visit: &Visit) -> Answer {
+    /// Pages of other origins have been judged before, and may ask by OPTIONS.
+    pub(super) async fn test(self: &Rc<Http>, request: Request<Incoming>, visit: &Visit) -> Answer {
+        if !self.shared.config.hub.test {
+            return text(StatusCode::NOT_FOUND, "Test calls are switched off (hub.test = false).\n");
+        }
+        if request.method() != Method::POST {
+            let mut answer = close_after(text(StatusCode::METHOD_NOT_ALLOWED, "Only POST is for this path.\n"));
+            answer.headers_mut().insert(ALLOW, HeaderValue::from_static("POST, OPTIONS"));
+            return answer;
+        }
+        self.test_call(request, visit).await
+    }
+
+    async fn test_call(self: &Rc<Http>, request: Request<Incoming>, visit: &Visit) -> Answer {
         if let Err(refusal) = self.admit(&request, visit, &[Dialect::Hub]) {
             return refusal;
         }

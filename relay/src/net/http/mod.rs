@@ -152,12 +152,13 @@ impl Http {
         }
         match &*target.path() {
             "/" => index(&self.shared),
-            "/ws/test" if request.method() == Method::POST && self.shared.config.hub.test => {
-                self.test_call(request, visit).await
+            // Anybody else there asks for a WebSocket: `test` is no stream's name, so it is as good as `/ws`.
+            "/ws/test" if request.method() == Method::POST || request.method() == Method::OPTIONS => {
+                self.test(request, visit).await
             }
             _ if let Some(route) = Route::of(target) => self.listen(request, target, route, visit).await,
             _ if deriv::is_deriv(target) => self.open_deriv(request, target, visit),
-            _ if is_api => {
+            path if is_api && path != "/ws/test" => {
                 self.deny(StatusCode::NOT_FOUND, "Nothing is here: /api/v1/snapshot/<stream>, /api/v1/topics, /sse")
             }
             _ => self.open_socket(request, target, visit),

@@ -27,11 +27,6 @@ const SNAPSHOT_WAIT: Duration = Duration::from_secs(3);
 /// Rows of a list when nobody says how many.
 const ROWS: usize = 1000;
 
-/// Whose user data is read is nobody's business.
-fn is_shown(name: &str, prefix: &str) -> bool {
-    name.starts_with(prefix) && !name.starts_with("user ")
-}
-
 impl Http {
     /// The answer to what is asked below `/api/v1` and `/sse`; none if the path is another one.
     pub(super) async fn rest(
@@ -54,7 +49,7 @@ impl Http {
             Err(refusal) => return Some(refusal),
         };
         Some(match (path, stream) {
-            ("/api/v1/topics", _) => self.topics(target).await,
+            ("/api/v1/topics", _) => self.topics(target, &rights).await,
             ("/sse", _) => self.event_stream(request, target, visit, &rights),
             (_, stream) => self.snapshot(stream.unwrap_or_default(), request, visit, &rights).await,
         })
@@ -129,7 +124,7 @@ impl Http {
     }
 
     /// The names that the relay knows now, a page at a time.
-    async fn topics(&self, target: &Target<'_>) -> Answer {
+    async fn topics(&self, target: &Target<'_>, rights: &Entitlement) -> Answer {
         let number = |name: &str, default| match target.value(name) {
             Some(value) => value.parse::<u32>().map_err(|_| format!("{name} must be a number")),
             None => Ok(default),
@@ -150,7 +145,10 @@ impl Http {
         {
             let (rows, more) = self.shared.topics.rows(from, TOPIC_ROWS_AT_ONCE);
             next = more;
-            for row in rows.iter().filter(|row| is_shown(&row.channel.name, &prefix)) {
+            // User data is nobody else's business, its name included.
+            let is_shown =
+                |name: &str| !name.starts_with("user ") && name.starts_with(&*prefix) && rights.allows_topic(name);
+            for row in rows.iter().filter(|row| is_shown(&row.channel.name)) {
                 if count == limit {
                     next = Some(row.channel.id);
                     break;
@@ -249,7 +247,7 @@ impl Http {
     }
 
     /// Says why a stream cannot be had.
-    fn deny_stream(&self, name: &str, why: Refused) -> Answer {
+    pub(super) fn deny_stream(&self, name: &str, why: Refused) -> Answer {
         self.count_refused(why);
         let text = format!("{why}: {name}");
         match why {

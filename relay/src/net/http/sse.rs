@@ -54,7 +54,7 @@ impl Http {
             Err(why) => return self.deny(StatusCode::BAD_REQUEST, &why.to_string()),
         };
         if let Some(name) = ask.names.iter().find(|name| !rights.allows_topic(name.text())) {
-            return self.deny_streams(&[], Some((name.text(), Refused::NotAllowed)));
+            return self.deny_stream(name.text(), Refused::NotAllowed);
         }
         if request.method() == Method::HEAD {
             return event_answer(whole(""));

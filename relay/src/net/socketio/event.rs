@@ -24,9 +24,9 @@ const fn problem(code: ErrorCode, message: &'static str) -> Problem {
 }
 
 const UNKNOWN: Problem = problem(ErrorCode::NotFound, "no such currency or symbol");
-const NOT_ALLOWED: Problem = problem(ErrorCode::Forbidden, "this API key does not allow it");
 const CLOSED: Problem = problem(ErrorCode::Unavailable, "it has no price now");
 const NO_DATA: Problem = problem(ErrorCode::Unavailable, "there is no data yet, please try again");
+const FORBIDDEN: Problem = problem(ErrorCode::Forbidden, "your api-key does not allow this");
 const NO_ROOM: Problem = problem(ErrorCode::Unavailable, "there is no room for this now, please try again");
 const TOO_MANY: Problem = problem(ErrorCode::TooManySubscriptions, "too many subscriptions");
 const TOO_MANY_OPEN: Problem = problem(ErrorCode::RateLimited, "too many questions at once");
@@ -64,7 +64,7 @@ impl Shard {
         }
         if !self.allows_topic(slot, &topic.to_string()) {
             self.count_refused(Refused::NotAllowed);
-            return Err(NOT_ALLOWED);
+            return Err(FORBIDDEN);
         }
         match (mode, ack) {
             (Mode::Listen, ack) => self.listen_to(slot, &topic, ack),
@@ -87,7 +87,7 @@ impl Shard {
         }
         self.subscribe_topic(slot, topic, From::Kind, &[]).map_err(|why| match why {
             Refused::NoUpstream => NO_DATA,
-            Refused::NotAllowed => NOT_ALLOWED,
+            Refused::NotAllowed => FORBIDDEN,
             Refused::UpstreamFull | Refused::TooManyUnproven | Refused::TooManyTopics => NO_ROOM,
         })?;
         if let Some(ack) = ack {

@@ -4,8 +4,6 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use sha2::{Digest, Sha256};
 
-use crate::access::account::Visitor;
-use crate::access::key::Key;
 use crate::fanout::slab::Slot;
 use crate::limits::{CLIENT_MESSAGE_BYTES_MAX, SOCKETIO_PACKETS_PER_SECOND};
 use crate::net::conn::{MESSAGES_WINDOW_MS, Speaks, Stage, slot_of};
@@ -152,25 +150,28 @@ impl Shard {
         }
     }
 
-    /// Whether a client with this key is let in. Without accounts any text will do: the dialect's own document asks for one.
+    /// Whether a client with this key is let in, and has a place of its account's. Without accounts any text will do: the
+    /// dialect's own document asks for one.
     fn may_connect(&mut self, slot: Slot, api_key: Option<&str>) -> bool {
-        let shared = self.shared.clone();
-        let config = &shared.config;
-        let needs_key = config.socketio.require_key;
-        let accounts = &config.access.accounts;
-        if accounts.is_empty() {
+        let needs_key = self.shared.config.socketio.require_key;
+        if self.shared.config.access.accounts.is_empty() {
             return api_key.is_some() || !needs_key;
         }
-        let Ok(key) = api_key.map(Key::parse).transpose() else { return false };
-        let is_loopback = self.fanout.session(slot).is_some_and(|session| session.conn.ticket.is_loopback());
-        let visitor = Visitor { dialects: &[Dialect::SocketIo], key: key.as_ref(), is_loopback, needs_key };
-        let Ok(rights) = accounts.admit(visitor) else { return false };
+        let shared = self.shared.clone();
         let Some(session) = self.fanout.session_mut(slot) else { return false };
-        let has_room = session.conn.ticket.take_account(&rights);
-        if !has_room {
-            self.shared.metrics.shards[self.id].counters.refused_account.one();
+        let ticket = &mut session.conn.ticket;
+        match shared.admit_key(api_key, Dialect::SocketIo, ticket.is_loopback(), needs_key) {
+            Ok(rights) => {
+                // Who connects again after it left is counted anew.
+                ticket.leave_account();
+                let has_room = ticket.take_account(&rights);
+                if !has_room {
+                    shared.metrics.shards[self.id].counters.refused_account.one();
+                }
+                has_room
+            }
+            Err(_) => false,
         }
-        has_room
     }
 
     /// Its subscriptions end and nothing it asked is answered; the transport stays.

@@ -12,6 +12,7 @@ use crate::net::conn::Speaks;
 use crate::net::shard::Shard;
 use crate::wire::close::CloseReason;
 use crate::wire::dialect::Dialect;
+use crate::wire::dialect::Dialect as Spoken;
 use crate::wire::stream::notice;
 
 impl Shard {
@@ -60,7 +61,7 @@ impl Shard {
             Some(channel) => (channel.clone(), From::Kind),
             None => {
                 let wanted =
-                    Wanted { name: &name, kind: Kind::Event, dialect: Dialect::Stream, dead: false, client: None };
+                    Wanted { name: &name, kind: Kind::Event, dialect: Spoken::Stream, dead: false, client: None };
                 let subscribed = self.shared.topics.subscribe_from(wanted, self.id);
                 let (channel, at) = subscribed.inspect_err(|why| self.count_refused(*why))?;
                 // The source may be quicker than we are: what it has said by now is ours as well.

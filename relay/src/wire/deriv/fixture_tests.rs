@@ -10,7 +10,7 @@ use super::reject::Reject;
 use super::reply;
 use super::request::{self, Call, Echo, Request, Style};
 use super::url;
-use crate::limits::DERIV_IDLE_MS;
+use crate::limits::DERIV_IDLE;
 use crate::wire::close::CloseReason;
 use crate::wire::http::target::Target;
 
@@ -170,7 +170,7 @@ fn sessions_are_answered_as_recorded() {
 #[test]
 fn the_idle_close_is_as_recorded() {
     let line = lines(fixture!("idle_close.jsonl")).last().unwrap();
-    assert_eq!(line["t"], DERIV_IDLE_MS);
+    assert_eq!(line["t"], DERIV_IDLE.as_millis() as u64);
     assert_eq!(line["close"]["code"], CloseReason::Normal.code());
     assert_eq!(line["close"]["reason"], CloseReason::Normal.text());
 }

@@ -4,7 +4,7 @@
 //! A subscription is known by its [`id`]. Its [`push`]es repeat what it asked, so they are made of two pieces: a
 //! head of its own, and a tail shared by all. [`notice`] writes what is our own word.
 //!
-//! A connection with no frame either way for `limits::DERIV_IDLE_MS` ends with `CloseReason::Normal`: code 1000 and no
+//! A connection with no frame either way for `limits::DERIV_IDLE` ends with `CloseReason::Idle`: code 1000 and no
 //! text, so that the client's `wasClean` is true. Messages are English whatever `l=` asks for.
 
 pub mod url;

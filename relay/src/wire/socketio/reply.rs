@@ -18,14 +18,14 @@ pub const LIST_SUFFIX: &[u8] = b"]]";
 pub enum ErrorCode {
     BadRequest,
     UnknownEvent,
-    /// The client's API key does not allow it.
-    Forbidden,
     /// There is no such currency or symbol.
     NotFound,
     /// It exists, and has no price now.
     Unavailable,
     TooManySubscriptions,
     RateLimited,
+    /// The api-key does not allow it.
+    Forbidden,
 }
 
 impl ErrorCode {
@@ -33,11 +33,11 @@ impl ErrorCode {
         match self {
             Self::BadRequest => "BAD_REQUEST",
             Self::UnknownEvent => "UNKNOWN_EVENT",
-            Self::Forbidden => "FORBIDDEN",
             Self::NotFound => "NOT_FOUND",
             Self::Unavailable => "UNAVAILABLE",
             Self::TooManySubscriptions => "TOO_MANY_SUBSCRIPTIONS",
             Self::RateLimited => "RATE_LIMITED",
+            Self::Forbidden => "FORBIDDEN",
         }
     }
 }

@@ -92,7 +92,8 @@ impl World {
             Operation::Append { bytes, pause_ms } => {
                 self.now_ns += pause_ms * 1_000_000;
                 let frame = vec![self.frames.len() as u8; bytes];
-                assert_eq!(self.appender.newest_is(&frame), self.frames.last() == Some(&frame));
+                let has_newest = self.log.epoch_start() < self.frames.len() as Seq;
+                assert_eq!(self.appender.newest_is(&frame), has_newest && self.frames.last() == Some(&frame));
                 let seq = self.appender.append(&frame, self.now_ns);
                 assert_eq!(seq, self.frames.len() as Seq);
                 self.frames.push(frame);

@@ -60,6 +60,12 @@ fn history() {
         let started = Instant::now();
         assert!((1..=1_000).all(|back| past.candle(symbol, now - back * 86_400, now - (back - 1) * 86_400).is_some()));
         println!("{symbol}: drawn in {drawn:?}, 5000 ticks in {ticks:?}, 1000 days in {:?}", started.elapsed());
+        for width in [60, 3_600, 14_400, 86_400] {
+            let started = Instant::now();
+            let candles =
+                (1..=5_000).filter(|back| past.candle(symbol, now - back * width, now - (back - 1) * width).is_some());
+            println!("{symbol}: {} candles of {width} s in {:?}", candles.count(), started.elapsed());
+        }
     }
     let mut sim = Sim::new(1, Fields::Document, START);
     assert!(sim.want("coingecko@top"));
