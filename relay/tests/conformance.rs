@@ -5,7 +5,7 @@ use std::path::Path;
 /// The file and the function of every test the page names.
 fn named(page: &str) -> Vec<(&str, &str)> {
     let quoted = page.split('`').skip(1).step_by(2);
-    quoted.filter_map(|text| text.split_once(".rs::").map(|(file, test)| (file, test))).collect()
+    quoted.filter_map(|text| text.split_once(".rs::")).collect()
 }
 
 /// Whether a source has a test of that name: the attribute stands above it, with nothing but other attributes between.

@@ -316,8 +316,8 @@ impl Runner {
     /// What is made of sources is live while all of them are, and stale once none is anything but stale.
     fn follow(&mut self, topic: &Topic) {
         let Some(&id) = self.ids.get(topic) else { return };
-        let condition = |name: &Box<str>| Some(self.sources[*self.names.get(name)? as usize].as_ref()?.condition);
-        let mut conditions = self.market.sources_of(topic).iter().filter_map(condition).peekable();
+        let condition = |name: &str| Some(self.sources[*self.names.get(name)? as usize].as_ref()?.condition);
+        let mut conditions = self.market.sources_of(topic).iter().filter_map(|name| condition(name)).peekable();
         let Some(&first) = conditions.peek() else { return };
         let condition = if conditions.all(|other| other == first) { first } else { StreamState::Recovering };
         self.ingest.set_condition(id, condition);

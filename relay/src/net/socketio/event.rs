@@ -5,7 +5,7 @@ use crate::fanout::subscribe::From;
 use crate::fanout::topics::Refused;
 use crate::limits::{SOCKETIO_QUESTIONS_MAX, SUBSCRIPTIONS_HARD_MAX};
 use crate::market::product::{Answer, Question};
-use crate::market::topic::{Class, Topic};
+use crate::market::topic::Topic;
 use crate::net::market::Answered;
 use crate::net::shard::Shard;
 use crate::wire::socketio::event::{self, Asked, Mode, Problem, Wish};
@@ -54,10 +54,6 @@ impl Shard {
 
     fn grant(&mut self, slot: Slot, wish: Wish, ack: Option<&str>) -> Result<(), Problem> {
         let Wish { class, mode, base, symbol } = wish;
-        let class = match class {
-            event::Class::Fiat => Class::Fiat,
-            event::Class::Crypto => Class::Crypto,
-        };
         let topic = Topic::Rates { class, base: base.clone(), symbol: symbol.clone() };
         if !self.shared.desk.catalog.knows(&topic) {
             return Err(UNKNOWN);
