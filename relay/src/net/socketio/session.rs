@@ -98,6 +98,7 @@ impl Shard {
             Some(_) => self.socketio.seen.polling += 1,
             None => self.socketio.seen.websocket += 1,
         }
+        // An idle client keeps no record of its last hundred packets.
         if now_ms < client.session.due_ms() {
             return;
         }
