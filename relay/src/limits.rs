@@ -203,3 +203,21 @@ pub const UPSTREAM_ANSWER_BYTES_MAX: usize = 16 * 1024;
 
 /// A token's file.
 pub const TOKEN_FILE_BYTES_MAX: u64 = 16 * 1024;
+
+/// Replies waiting for a client that asks for large ones: above it, more large ones are refused.
+pub const LARGE_REPLIES_BYTES_MAX: usize = 256 * 1024;
+
+/// The same whatever it asked: above it, it is closed. Four histories of 5000 candles fit.
+pub const LANE_BYTES_HARD_MAX: usize = 4 * 1024 * 1024;
+
+/// Histories that one Deriv client may wait for at once.
+pub const DERIV_HISTORIES_MAX: usize = 4;
+
+/// Symbols made of pairs whose spots one `active_symbols` asks for: each takes two streams upstream for a while.
+pub const DERIV_SPOTS_OF_PAIRS_MAX: usize = 32;
+
+/// Bytes a log of keyed frames keeps: whoever comes reads all of it for the newest of each key.
+pub const KEYED_BYTES_KEPT: usize = 1024 * 1024;
+
+/// A request's body must have come by then.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(20);

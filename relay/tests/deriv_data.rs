@@ -239,3 +239,55 @@ fn a_loss_is_told() {
     assert_eq!(client.json()["relay_notice"]["state"], "live");
     assert_eq!(client.json()["tick"]["epoch"], 1_765_000_002);
 }
+
+/// Proves that who leaves before its history came leaves nothing behind: the topic it would have got ends.
+#[test]
+fn who_leaves_before_the_answer_holds_nothing() {
+    let relay = Relay::start();
+    for symbol in ["R_50", "R_75", "frxEURUSD"] {
+        let mut client = relay.client(PATH);
+        let request = json!({"ticks_history": symbol, "end": "latest", "count": 5000, "subscribe": 1});
+        client.send(&request.to_string());
+        drop(client);
+    }
+    let listed = || support::http::get(relay.public, "/api/v1/topics?prefix=ticks").body;
+    // Each has been asked for once it is listed, or never was and never will be.
+    support::until("their topics end", || !listed().contains("ticks_history"));
+    // Nothing of them comes back with the answers.
+    let mut client = relay.client(PATH);
+    call(&mut client, &json!({"ping": 1}));
+    assert!(!listed().contains("ticks_history"), "{}", listed());
+}
+
+/// Proves that a subscription that waits for its history ends with `forget_all` as those that have begun do.
+#[test]
+fn what_waits_for_its_history_can_be_forgotten() {
+    let relay = Relay::start();
+    let mut client = relay.client(PATH);
+    client.send(r#"{"ticks_history":"1HZ100V","end":"latest","count":5000,"subscribe":1}"#);
+    client.send(r#"{"forget_all":"ticks"}"#);
+    client.send(r#"{"time":1}"#);
+    let mut answers: Vec<Value> = (0..3).map(|_| next_reply(&mut client)).collect();
+    answers.sort_by_key(|answer| answer["msg_type"].to_string());
+    let kinds: Vec<&Value> = answers.iter().map(|answer| &answer["msg_type"]).collect();
+    assert_eq!(kinds, [&json!("forget_all"), &json!("history"), &json!("time")]);
+    assert_eq!(answers[1].get("subscription"), None, "{}", answers[1]);
+    // Another subscription of the same is none too many.
+    let request = json!({"ticks_history": "1HZ100V", "end": "latest", "count": 1, "subscribe": 1});
+    client.send(&request.to_string());
+    assert!(next_reply(&mut client)["subscription"]["id"].is_string());
+}
+
+/// Proves that large answers are not piled up for a client that asks faster than it reads.
+#[test]
+fn large_answers_are_bounded() {
+    let relay = Relay::start();
+    let mut client = relay.client(PATH);
+    // In one piece, so that they are all answered before the first answer is written.
+    let calls: Vec<u8> = (0..200).flat_map(|_| support::frame::message(1, br#"{"active_symbols":"brief"}"#)).collect();
+    client.send_bytes(&calls);
+    let answers: Vec<Value> = (0..200).map(|_| next_reply(&mut client)).collect();
+    let refused = answers.iter().filter(|answer| answer["error"]["code"] == "RateLimit").count();
+    assert!((50..200).contains(&refused), "{refused} of 200 are refused");
+    assert_eq!(call(&mut client, &json!({"active_symbols": "brief"}))["msg_type"], "active_symbols");
+}

@@ -423,6 +423,13 @@ fn pages_make_test_calls() {
         let answer = ask(&relay, method, "https://b.test");
         assert_eq!((answer.status, answer.header("access-control-allow-origin")), (403, None));
     }
+    // An escape in the path changes nothing.
+    let body = r#"{"message":"x"}"#;
+    let head = format!(
+        "POST /ws/%74est HTTP/1.1\r\nHost: relay.test\r\nOrigin: https://b.test\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    assert_eq!(http::ask(relay.public, &head).status, 403);
     assert_eq!(ask(&Relay::start(), "POST", "https://b.test").status, 200);
 }
 

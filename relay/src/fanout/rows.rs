@@ -50,12 +50,15 @@ pub struct Rows {
     bytes: Vec<u8>,
     /// Where each row stands, in the order of the newest.
     places: Vec<(u32, usize, usize)>,
+    /// Which of the places has the newest row of a key.
+    newest: HashMap<u32, usize, RandomState>,
 }
 
 impl Rows {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.places.clear();
+        self.newest.clear();
     }
 
     pub fn bytes(&self) -> usize {
@@ -70,19 +73,20 @@ impl Rows {
         for (key, row) in each(record) {
             let begin = self.bytes.len();
             self.bytes.extend_from_slice(row);
-            self.places.retain(|(other, ..)| *other != key);
+            self.newest.insert(key, self.places.len());
             self.places.push((key, begin, self.bytes.len()));
         }
     }
 
     /// Appends the message as a frame.
     pub fn frame(&self, before: &[u8], after: &[u8], out: &mut Vec<u8>) {
-        let rows: usize = self.places.iter().map(|(_, begin, end)| end - begin + 1).sum();
+        let newest = || self.places.iter().enumerate().filter(|(at, (key, ..))| self.newest.get(key) == Some(at));
+        let rows: usize = newest().map(|(_, (_, begin, end))| end - begin + 1).sum();
         let text = before.len() + rows.saturating_sub(1) + after.len();
         encode::begin(encode::Opcode::Text, text, out);
         out.extend_from_slice(before);
-        for (at, &(_, begin, end)) in self.places.iter().enumerate() {
-            if at > 0 {
+        for (count, (_, &(_, begin, end))) in newest().enumerate() {
+            if count > 0 {
                 out.push(b',');
             }
             out.extend_from_slice(&self.bytes[begin..end]);

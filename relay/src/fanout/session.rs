@@ -160,6 +160,11 @@ impl<C> Session<C> {
         if self.is(BLOCKED) { self.owed.as_ref().map(|owed| owed.since_ms) } else { None }
     }
 
+    /// Bytes of replies it has not taken.
+    pub fn lane_len(&self) -> usize {
+        self.owed.as_ref().map_or(0, |owed| owed.lane_len())
+    }
+
     pub fn lane_is_full(&self) -> bool {
         self.owed.as_ref().is_some_and(|owed| owed.is_full())
     }

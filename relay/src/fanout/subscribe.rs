@@ -28,6 +28,11 @@ impl<C> Fanout<C> {
         self.local(id).map(|local| &local.channel)
     }
 
+    /// Whether somebody here subscribes to that channel.
+    pub fn knows(&self, id: u32) -> bool {
+        self.local(id).is_some()
+    }
+
     pub fn channels(&self) -> usize {
         self.names.len()
     }

@@ -51,6 +51,9 @@ pub enum Refusal {
     TooManyQuestions,
 }
 
+/// A clock set back by less than this is not followed.
+const CLOCK_STEP_MS: u64 = 1_000;
+
 /// Since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -272,9 +275,20 @@ impl Market {
         std::mem::take(&mut self.answers)
     }
 
-    /// A clock that was set back stands still here.
+    /// A clock that is set back a little stands still here; if it is more, everybody is asked anew what is due.
     fn advance(&mut self, now_ms: u64) {
-        self.now_ms = self.now_ms.max(now_ms);
+        if now_ms + CLOCK_STEP_MS > self.now_ms {
+            self.now_ms = self.now_ms.max(now_ms);
+            return;
+        }
+        self.now_ms = now_ms;
+        self.queue.clear();
+        for (slot, entry) in self.entries.iter_mut().enumerate() {
+            if let Some(entry) = entry {
+                entry.due_ms = now_ms;
+                self.queue.insert((now_ms, slot as u32));
+            }
+        }
     }
 
     fn entry(&mut self, slot: u32) -> &mut Entry {

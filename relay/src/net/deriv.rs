@@ -6,7 +6,7 @@ use super::shard::Shard;
 use crate::fanout::slab::Slot;
 use crate::fanout::subscribe::From;
 use crate::fanout::topics::Refused;
-use crate::limits::DERIV_QUESTIONS_MAX;
+use crate::limits::{DERIV_HISTORIES_MAX, DERIV_QUESTIONS_MAX, DERIV_SPOTS_OF_PAIRS_MAX, LARGE_REPLIES_BYTES_MAX};
 use crate::market::deriv::{history, symbols};
 use crate::market::product::{Answer, Question};
 use crate::market::topic::Topic;
@@ -125,6 +125,10 @@ impl Shard {
         match call {
             Call::Ping => reply::ping(&echo, &mut out),
             Call::Time => reply::time(&echo, self.shared.clock.calendar_ms() / 1000, &mut out),
+            Call::ActiveSymbols { .. } if self.owes_much(slot) => {
+                const METHOD: &str = "active_symbols";
+                return self.refuse_deriv(slot, Some(&echo), METHOD, &Reject::rate_limit(METHOD));
+            }
             Call::ActiveSymbols { full: false } => reply::active_symbols(&echo, &self.brief_symbols(), &mut out),
             Call::ActiveSymbols { full: true } => return self.ask_spots(slot, echo),
             Call::Ticks { symbols, subscribe } => {
@@ -139,6 +143,14 @@ impl Shard {
                 reply::forget(&echo, !forgotten.is_empty(), &mut out);
             }
             Call::ForgetAll(kinds) => {
+                // Those that are to begin with an answer do not begin.
+                for pending in self.deriv(slot).into_iter().flat_map(|client| &mut client.pending) {
+                    if let Waiting::History { call, .. } = &mut pending.what
+                        && is_of(kinds, Some(&topic_of(call)))
+                    {
+                        call.subscribe = false;
+                    }
+                }
                 let forgotten = self.forget(slot, |subscription| is_of(kinds, subscription.topic.as_ref()));
                 reply::forget_all(&echo, &forgotten, &mut out);
             }
@@ -198,7 +210,15 @@ impl Shard {
             self.count_refused(Refused::NotAllowed);
             return self.refuse_deriv(slot, Some(&echo), METHOD, &Reject::permission_denied(&call.symbol));
         }
+        if self.owes_much(slot) {
+            return self.refuse_deriv(slot, Some(&echo), METHOD, &Reject::rate_limit(METHOD));
+        }
         let Some(client) = self.deriv(slot) else { return };
+        let histories = client.pending.iter().filter(|pending| matches!(pending.what, Waiting::History { .. })).count();
+        if histories >= DERIV_HISTORIES_MAX || client.pending.len() >= DERIV_QUESTIONS_MAX {
+            return self.refuse_deriv(slot, Some(&echo), METHOD, &Reject::rate_limit(METHOD));
+        }
+        let mut hold = None;
         if call.subscribe {
             let waits = |pending: &Pending| matches!(&pending.what, Waiting::History { call, .. } if call.subscribe && topic_of(call) == topic);
             if client.holds(&topic) || client.pending.iter().any(waits) {
@@ -208,18 +228,29 @@ impl Shard {
                 return self.refuse_deriv(slot, Some(&echo), METHOD, &Reject::rate_limit(METHOD));
             }
             // The market goes on from the moment it answers: it must know before that somebody listens.
-            if self.hold_topic(&topic).is_err() {
-                return self.refuse_deriv(slot, Some(&echo), METHOD, &Reject::wrong_response());
+            match self.hold_topic(&topic) {
+                Ok(id) => hold = Some(id),
+                Err(_) => return self.refuse_deriv(slot, Some(&echo), METHOD, &Reject::wrong_response()),
             }
         }
         let id = subscription_id(self.shared.secret, &echo.text, &call.symbol);
         let question = Question::History(history(&call, self.shared.clock.calendar_ms() / 1000));
-        self.wait_for(slot, &echo, METHOD, question, Waiting::History { call, id });
+        if let Some(token) = self.pend(slot, &echo, METHOD, Waiting::History { call, id }) {
+            self.ask(slot, question, token, hold);
+        }
     }
 
     fn ask_spots(&mut self, slot: Slot, echo: Echo) {
+        const METHOD: &str = "active_symbols";
+        let Some(client) = self.deriv(slot) else { return };
+        if client.pending.iter().any(|pending| matches!(pending.what, Waiting::Spots { .. })) {
+            return self.refuse_deriv(slot, Some(&echo), METHOD, &Reject::rate_limit(METHOD));
+        }
         let catalog = self.shared.desk.catalog.clone();
-        let names = catalog.symbols().iter().map(|symbol| symbol.name.clone());
+        // The others are listed without a spot.
+        let (native, pairs): (Vec<_>, Vec<_>) = catalog.symbols().iter().partition(|symbol| symbol.is_native());
+        let asked = native.into_iter().chain(pairs.into_iter().take(DERIV_SPOTS_OF_PAIRS_MAX));
+        let names = asked.map(|symbol| symbol.name.clone());
         // A spot is a price: those that the account may not have are not told.
         let topic = |name: &str| Topic::Ticks { symbol: name.into(), history: false }.to_string();
         let names: Vec<Box<str>> = names.filter(|name| self.allows_topic(slot, &topic(name))).collect();
@@ -233,8 +264,13 @@ impl Shard {
             return;
         };
         for symbol in names {
-            self.ask(slot, Question::Spot { symbol }, token);
+            self.ask(slot, Question::Spot { symbol }, token, None);
         }
+    }
+
+    /// Whether large answers are waiting for it already.
+    fn owes_much(&self, slot: Slot) -> bool {
+        self.fanout.session(slot).is_some_and(|session| session.lane_len() > LARGE_REPLIES_BYTES_MAX)
     }
 
     /// Notes that an answer is waited for, unless the client waits for too many.
@@ -252,7 +288,7 @@ impl Shard {
 
     fn wait_for(&mut self, slot: Slot, echo: &Echo, method: &str, question: Question, what: Waiting) {
         if let Some(token) = self.pend(slot, echo, method, what) {
-            self.ask(slot, question, token);
+            self.ask(slot, question, token, None);
         }
     }
 

@@ -38,13 +38,27 @@ impl Shard {
         Ok(self.fanout.subscribe_with(slot, &channel, from, head))
     }
 
-    /// Has the market make a topic's messages, for a subscription that is about to begin.
-    pub(super) fn hold_topic(&mut self, topic: &Topic) -> Result<(), Refused> {
+    /// Has the market make a topic's messages, for a subscription that is about to begin. Each hold is to be dropped.
+    pub(super) fn hold_topic(&mut self, topic: &Topic) -> Result<u32, Refused> {
         let name = topic.to_string();
-        if self.fanout.find(&name).is_none() {
-            self.find_topic(topic, &name)?;
+        let id = match self.fanout.find(&name) {
+            Some(channel) => channel.id,
+            None => self.find_topic(topic, &name)?.id,
+        };
+        *self.holds.entry(id).or_default() += 1;
+        Ok(id)
+    }
+
+    /// The subscription has begun, or will not.
+    pub(super) fn drop_hold(&mut self, id: u32) {
+        let Some(count) = self.holds.get_mut(&id) else { return };
+        *count -= 1;
+        if *count == 0 {
+            self.holds.remove(&id);
+            if !self.fanout.knows(id) {
+                self.shared.topics.release(id, self.id);
+            }
         }
-        Ok(())
     }
 
     fn find_topic(&mut self, topic: &Topic, name: &str) -> Result<Arc<Channel>, Refused> {
@@ -66,15 +80,23 @@ impl Shard {
     }
 
     /// Asks the market for a client; the answer comes by mail with the token.
-    pub(super) fn ask(&mut self, slot: Slot, question: Question, token: u32) {
+    pub(super) fn ask(&mut self, slot: Slot, question: Question, token: u32, hold: Option<u32>) {
         let Some(session) = self.fanout.session_mut(slot) else { return };
-        session.conn.asked += 1;
-        let from = Asker::Client { shard: self.id, key: session.conn.key, token };
+        session.conn.asked = session.conn.asked.saturating_add(1);
+        let from = Asker::Client { shard: self.id, key: session.conn.key, token, hold };
         self.shared.desk.ask(question, from);
     }
 
     /// What the market says to a question of a client, who may have left meanwhile.
     pub(super) fn take_answer(&mut self, answered: Answered) {
+        let hold = answered.hold;
+        self.answer_client(answered);
+        if let Some(hold) = hold {
+            self.drop_hold(hold);
+        }
+    }
+
+    fn answer_client(&mut self, answered: Answered) {
         let (slot, generation) = slot_of(answered.key);
         let Some(session) = self.fanout.tenant_mut(slot, generation) else { return };
         session.conn.asked = session.conn.asked.saturating_sub(1);
@@ -88,6 +110,7 @@ impl Shard {
             | Speaks::Hub(_)
             | Speaks::SocketIoProbe(_) => {}
         }
+        self.end_if_too_much(slot);
     }
 
     pub(super) fn say(&mut self, slot: Slot, text: &[u8]) {

@@ -32,6 +32,9 @@ pub struct Desk {
     sender: UnboundedSender<Told>,
 }
 
+/// Between two attempts at sources that have no data.
+const ASK_AGAIN_SECONDS: u32 = 10;
+
 /// How long questions are answered at a stretch.
 const QUESTIONS_NS: u64 = 2_000_000;
 
@@ -43,7 +46,7 @@ pub enum Told {
 
 /// Who asked: a client on a shard, or an HTTP request.
 pub enum Asker {
-    Client { shard: usize, key: u64, token: u32 },
+    Client { shard: usize, key: u64, token: u32, hold: Option<u32> },
     Request(tokio::sync::oneshot::Sender<Option<Answer>>),
 }
 
@@ -52,6 +55,8 @@ pub struct Answered {
     pub key: u64,
     /// As the client's dialect numbered it.
     pub token: u32,
+    /// The channel that the shard holds until this comes.
+    pub hold: Option<u32>,
     /// None: there is no data yet.
     pub answer: Option<Answer>,
     /// For history: where in the channel that goes on with it, if somebody holds that.
@@ -81,6 +86,8 @@ pub async fn run(shared: Arc<Shared>, market: Market, ingest: Ingest, mut told: 
         names: HashMap::default(),
         ids: HashMap::default(),
         questions: HashMap::default(),
+        missing: Vec::new(),
+        seconds: 0,
         backlog: VecDeque::new(),
         next_question: 0,
         begun: Vec::new(),
@@ -108,6 +115,7 @@ pub async fn run(shared: Arc<Shared>, market: Market, ingest: Ingest, mut told: 
             () = tokio::time::sleep(wait), if due_ms != u64::MAX => {}
             _ = second.tick() => {
                 desk.ingest.tick();
+                desk.ask_again();
                 desk.count();
             }
         }
@@ -126,6 +134,9 @@ struct Runner {
     /// The derived channels that are wanted.
     ids: HashMap<Topic, u32, RandomState>,
     questions: HashMap<u64, (Question, Asker), RandomState>,
+    /// Sources that could not be had.
+    missing: Vec<Box<str>>,
+    seconds: u32,
     /// Not put yet.
     backlog: VecDeque<(Question, Asker)>,
     next_question: u64,
@@ -323,9 +334,30 @@ impl Runner {
         self.ingest.set_condition(id, condition);
     }
 
+    /// Every few seconds: sources that could not be had may be there now, and those that were given up because they never
+    /// had data are asked for again.
+    fn ask_again(&mut self) {
+        self.seconds = (self.seconds + 1) % ASK_AGAIN_SECONDS;
+        if self.seconds != 0 {
+            return;
+        }
+        for name in std::mem::take(&mut self.missing) {
+            self.begin(name, true);
+        }
+        for source in self.sources.iter().flatten().filter(|source| source.channel.log.head() == 0) {
+            let Channel { name, kind, dialect, .. } = &*source.channel;
+            let wanted = Wanted { name, kind: *kind, dialect: *dialect, dead: false, client: None };
+            // Where it is held already this changes nothing.
+            if let Err(why) = self.shared.topics.subscribe(wanted, self.ear) {
+                tracing::debug!(stream = &**name, %why, "a source is still not to be had");
+            }
+        }
+    }
+
     fn change(&mut self, change: SourceChange) {
         let SourceChange { name, wanted } = change;
         if !wanted {
+            self.missing.retain(|missing| *missing != name);
             let Some(id) = self.names.remove(&name) else { return };
             if let Some(source) = self.sources[id as usize].take() {
                 source.channel.interest.remove(self.ear as u32);
@@ -333,13 +365,20 @@ impl Runner {
             }
             return;
         }
+        self.begin(name, false);
+    }
+
+    fn begin(&mut self, name: Box<str>, again: bool) {
         let kind = kind_of(&name);
         let asked = Wanted { name: &name, kind, dialect: Dialect::Stream, dead: false, client: None };
         let channel = match self.shared.topics.subscribe(asked, self.ear) {
             Ok(channel) => channel,
             Err(why) => {
-                tracing::warn!(stream = &*name, %why, "a stream that other dialects need cannot be had");
-                self.ingest.counters().refused.one();
+                if !again {
+                    tracing::warn!(stream = &*name, %why, "a stream that other dialects need cannot be had yet");
+                    self.ingest.counters().refused.one();
+                }
+                self.missing.push(name);
                 return;
             }
         };
@@ -370,9 +409,9 @@ impl Runner {
         match from {
             // Who asked may have left.
             Asker::Request(sender) => drop(sender.send(answer)),
-            Asker::Client { shard, key, token } => {
+            Asker::Client { shard, key, token, hold } => {
                 let after = continued_by(&about).and_then(|topic| self.ingest.head(*self.ids.get(&topic)?));
-                let answered = Answered { key, token, answer, after, about };
+                let answered = Answered { key, token, hold, answer, after, about };
                 self.shared.send(shard, Mail::Answer(Box::new(answered)));
             }
         }

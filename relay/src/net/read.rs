@@ -6,7 +6,7 @@ use rustix::net::RecvFlags;
 use super::conn::{MESSAGES_WINDOW_MS, Speaks, Stage, slot_of};
 use super::shard::Shard;
 use crate::fanout::slab::Slot;
-use crate::limits::READ_BUFFER_BYTES;
+use crate::limits::{LANE_BYTES_HARD_MAX, READ_BUFFER_BYTES};
 use crate::wire::close::CloseReason;
 use crate::wire::rate::Limit;
 use crate::wire::ws::decode::{Decoder, Inbound};
@@ -97,6 +97,9 @@ impl Shard {
                     break;
                 }
             }
+            if self.end_if_too_much(slot) {
+                break;
+            }
             // A probe that became the transport goes on as the session whose socket it was.
             slot = self.socketio.moved.take().unwrap_or(slot);
             if self.fanout.session(slot).is_none_or(|session| session.conn.stage != Stage::Open) {
@@ -109,6 +112,15 @@ impl Shard {
             session.conn.paused = true;
             self.paused.push(session.conn.key);
         }
+    }
+
+    /// A client whose replies pile up beyond all bounds is closed. True if it was.
+    pub(super) fn end_if_too_much(&mut self, slot: Slot) -> bool {
+        let too_much = self.fanout.session(slot).is_some_and(|session| session.lane_len() > LANE_BYTES_HARD_MAX);
+        if too_much {
+            self.close(slot, CloseReason::TooSlow);
+        }
+        too_much
     }
 
     fn take_message(&mut self, slot: Slot, inbound: Inbound<'_>) {

@@ -3,7 +3,7 @@
 //! Connections live in an epoll set of the shard's own, and only that set is known to tokio. A round takes what the
 //! set tells, the mail and the news, hands out, and looks after those who are leaving; then it waits.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::TcpListener;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
@@ -72,6 +72,8 @@ pub struct Shard {
     pub(super) stages: Stages,
     pub(super) drain: Option<Drain>,
     pub(super) swept: u32,
+    /// Channels held for subscriptions that begin with an answer of the market, and how often.
+    pub(super) holds: HashMap<u32, u32>,
     pub(super) socketio: super::socketio::Sessions,
 }
 
@@ -125,6 +127,7 @@ impl Shard {
             stages: Stages::default(),
             drain: None,
             swept: 0,
+            holds: HashMap::new(),
             socketio: super::socketio::Sessions::default(),
             shared,
         })
@@ -256,6 +259,10 @@ impl Shard {
     /// Tells the table which channels nobody here wants any more.
     pub(super) fn release(&mut self) {
         for channel in self.fanout.take_released() {
+            // Who waits for an answer about the past goes on with it.
+            if self.holds.contains_key(&channel) {
+                continue;
+            }
             self.shared.topics.release(channel, self.id);
         }
     }
@@ -319,15 +326,17 @@ impl Shard {
     }
 
     fn arrive(&mut self, mut portable: crate::fanout::core::Portable<Conn>) {
-        for Carried { channel, position, .. } in &mut portable.held {
+        let before = portable.held.len();
+        portable.held.retain_mut(|Carried { channel, position, .. }| {
             // While it was on its way, the last subscriber here may have left and the channel ended with it.
-            if let Some(current) = self.hold(channel, self.id)
-                && !Arc::ptr_eq(&current, channel)
-            {
+            let Some(current) = self.hold(channel, self.id) else { return false };
+            if !Arc::ptr_eq(&current, channel) {
                 *position = current.log.subscribe_position();
                 *channel = current;
             }
-        }
+            true
+        });
+        let lost = before - portable.held.len();
         let slot = self.fanout.arrive(portable);
         if let Some(session) = self.fanout.session_mut(slot) {
             session.conn.armed = false;
@@ -335,6 +344,11 @@ impl Shard {
         }
         if self.watch(slot, INTEREST) {
             self.check_user(slot);
+            if lost > 0 {
+                // What it subscribed to cannot be had any more: it may ask again.
+                self.shared.metrics.shards[self.id].counters.refused_topics.add(lost as u64);
+                self.close(slot, CloseReason::Overloaded);
+            }
             if self.shared.is_draining() {
                 self.announce_end(slot);
                 self.close(slot, CloseReason::Restart);

@@ -158,8 +158,11 @@ impl Shard {
             if excess == 0 {
                 break;
             }
-            let movable =
-                |conn: &Conn| conn.stage == Stage::Open && !conn.paused && conn.asked == 0 && conn.fd.is_some();
+            // A probe stays with its session.
+            let movable = |conn: &Conn| {
+                let at_rest = conn.stage == Stage::Open && !conn.paused && conn.asked == 0;
+                at_rest && conn.fd.is_some() && !matches!(conn.speaks, Speaks::SocketIoProbe(_))
+            };
             if self.fanout.session(slot).is_some_and(|session| movable(&session.conn)) {
                 self.hand_over(slot, least);
                 excess -= 1;

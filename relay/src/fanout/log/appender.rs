@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     fanout::{kind::Kind, rows},
-    limits::{EVENT_BYTES_KEPT, EVENT_FRAMES_KEPT, STATE_FRAMES_KEPT},
+    limits::{EVENT_BYTES_KEPT, EVENT_FRAMES_KEPT, KEYED_BYTES_KEPT, STATE_FRAMES_KEPT},
     sync::{
         Arc,
         atomic::Ordering::{Relaxed, Release},
@@ -224,10 +224,10 @@ impl Appender {
         }
         match self.log.kind {
             Kind::State | Kind::Kline => frames_left > STATE_FRAMES_KEPT,
-            // A key that is never said again stays until the log is as big as any may be.
+            // A key that is never said again stays until the log is as big as it may be.
             Kind::Keyed | Kind::Rows => {
                 let replaced = self.keys.iter().flat_map(|keys| keys.values()).all(|seq| *seq >= begin);
-                frames_left > STATE_FRAMES_KEPT && (replaced || self.bytes > EVENT_BYTES_KEPT)
+                frames_left > STATE_FRAMES_KEPT && (replaced || self.bytes > KEYED_BYTES_KEPT)
             }
             Kind::Event => {
                 let age_ns = now_ns.saturating_sub(last.stamp_ns);

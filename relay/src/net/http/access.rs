@@ -16,7 +16,7 @@ use crate::access::account::Entitlement;
 use crate::access::carry::{Carried, carried};
 use crate::access::refusal::{self, Refusal};
 use crate::access::rest::{self, Route};
-use crate::limits::FORM_BYTES_MAX;
+use crate::limits::{BODY_TIMEOUT, FORM_BYTES_MAX};
 use crate::wire::http::ip::{IpKey, is_loopback};
 use crate::wire::http::target::Target;
 
@@ -77,7 +77,10 @@ impl Http {
         let (ip, is_loopback) = self.client(&request, visit);
         let (head, body) = request.into_parts();
         // What is longer is no form of ours; that it is too long is said only where a form is needed.
-        let body = Limited::new(body, FORM_BYTES_MAX).collect().await;
+        let body = Limited::new(body, FORM_BYTES_MAX).collect();
+        let Ok(body) = tokio::time::timeout(BODY_TIMEOUT, body).await else {
+            return self.refuse(StatusCode::REQUEST_TIMEOUT, "The request's body did not come in time.\n");
+        };
         let body = body.map_or_else(|_| Bytes::from_static(&[b' '; FORM_BYTES_MAX + 1]), |body| body.to_bytes());
         let mut random = [0; 128];
         if head.method == hyper::Method::POST

@@ -16,7 +16,7 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, DEL
 /// Whether a path is one that programs ask: its errors are JSON, and pages of other origins may ask it too.
 pub(super) fn is_api(path: &str) -> bool {
     let below = |folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    below("/api") || below("/sse") || below("/ws/test")
+    below("/api") || below("/fapi") || below("/sse") || below("/ws/test")
 }
 
 /// What is to be added to the answer.
@@ -42,8 +42,8 @@ impl Cors {
 
 impl Http {
     /// What the answer to this request needs, and the answer itself if nothing else is to be asked.
-    pub(super) fn cors(&self, request: &Request<Incoming>) -> (Cors, Option<Answer>) {
-        if !is_api(request.uri().path()) {
+    pub(super) fn cors(&self, request: &Request<Incoming>, path: &str) -> (Cors, Option<Answer>) {
+        if !is_api(path) {
             return (Cors::default(), None);
         }
         let origins = &self.shared.config.edge.origins;

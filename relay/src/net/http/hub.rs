@@ -11,6 +11,7 @@ use hyper::{Method, Request, StatusCode};
 
 use super::answer::{Answer, close_after, json, text};
 use super::{Http, Visit};
+use crate::limits::BODY_TIMEOUT;
 use crate::net::shared::Mail;
 use crate::wire::http::ip::IpKey;
 use crate::wire::hub::test_call::{self, BODY_BYTES_MAX, TestCallError};
@@ -73,6 +74,7 @@ impl Http {
 }
 
 async fn message(request: Request<Incoming>) -> Result<String, TestCallError> {
-    let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await;
+    let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect();
+    let body = tokio::time::timeout(BODY_TIMEOUT, body).await.map_err(|_| TestCallError::InvalidJson)?;
     test_call::message(&body.map_err(|_| TestCallError::TooBig)?.to_bytes())
 }

@@ -133,7 +133,9 @@ impl Http {
         {
             return self.socketio(request, target, visit).await;
         }
-        let (cors, answer) = self.cors(&request);
+        // As it is routed: an escape in it changes nothing.
+        let path = target.as_ref().map_or(request.uri().path().into(), Target::path);
+        let (cors, answer) = self.cors(&request, &path);
         let answer = match (answer, target) {
             (Some(answer), _) => answer,
             (None, Ok(target)) => self.route(request, &target, visit).await,
@@ -143,7 +145,7 @@ impl Http {
     }
 
     async fn route(self: &Rc<Http>, request: Request<Incoming>, target: &Target<'_>, visit: &Rc<Visit>) -> Answer {
-        let is_api = is_api(request.uri().path());
+        let is_api = is_api(&target.path());
         if visit.refused || self.shared.is_draining() {
             return self.unavailable(is_api);
         }

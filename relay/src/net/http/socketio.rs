@@ -1,7 +1,6 @@
 //! The Socket.IO dialect's one path: sessions opened, polled, posted to and upgraded.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -15,6 +14,7 @@ use tokio::sync::oneshot;
 use super::answer::{Answer, answer, close_after, json, text};
 use super::upgrade::Socket;
 use super::{Http, Visit};
+use crate::limits::BODY_TIMEOUT;
 use crate::limits::CLIENT_MESSAGE_BYTES_MAX;
 use crate::net::conn::Speaks;
 use crate::net::shared::{Mail, Shared};
@@ -26,9 +26,6 @@ use crate::wire::socketio::session::NOOP;
 use crate::wire::socketio::sid::Sid;
 use crate::wire::socketio::url::{self, Refusal, Transport};
 use crate::wire::socketio::{polling, reply};
-
-/// A post's body comes within this time; the longest a client's own pings leave it is more.
-const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The pages that are let in, as this dialect has them.
 pub(super) fn origins(shared: &Shared) -> Origins {

@@ -105,7 +105,7 @@ impl Shard {
         let token = client.next_token;
         client.next_token = token.wrapping_add(1);
         client.pending.push(Pending { token, ack: ack.into() });
-        self.ask(slot, question, token);
+        self.ask(slot, question, token, None);
         Ok(())
     }
 

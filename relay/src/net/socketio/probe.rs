@@ -49,7 +49,7 @@ impl Shard {
         if !self.is_within_packet_rate(probe) {
             return self.close(probe, CloseReason::RateLimited);
         }
-        let Some(slot) = self.session_of_probe(probe) else { return };
+        let Some(slot) = self.session_of_probe(probe) else { return self.close(probe, CloseReason::GoingAway) };
         let Some(client) = self.client(slot) else { return };
         let outputs = act(&mut client.session);
         self.apply(slot, outputs);
