@@ -619,3 +619,31 @@ fn data_goes_on_during_a_stop() {
     assert_eq!(relay.ended().code(), Some(0));
     support::until("the venue has been left", || venue.connections() == 0);
 }
+
+/// Proves that a name which was given up and released leaves nothing to the names that come after it.
+#[test]
+fn a_given_up_name_leaves_no_trace() {
+    let venue = Venue::start();
+    let relay = configured(&venue, "[limits]\nunproven_silence = \"1s\"", "linger = \"0s\"");
+    let (silent, other) = ("silent@trade", "other@trade");
+    let mut client = relay.client("/ws/silent@trade");
+    venue.until_asked(silent);
+    relay.until_count("relay_upstream_given_up_total", "", 1.0);
+    client.unsubscribe(&[silent]);
+    let mut late = relay.client("/ws/other@trade");
+    venue.until_asked(other);
+    venue.until_let_go(silent);
+    let unknown = || relay.count_where("relay_upstream_dropped_total", "reason=\"not_subscribed\"");
+    relay.until_count("relay_upstream_streams", "", 1.0);
+    let before = unknown();
+    venue.send_text(other, r#"{"stream":"silent@trade","data":{"n":1}}"#);
+    venue.send(other, r#"{"n":2}"#);
+    assert_eq!(number(&late.text()), 2);
+    support::until("it is counted", || unknown() == before + 1.0);
+    // Wanted anew, it has its own data and no other.
+    client.subscribe(&[silent]);
+    venue.until_asked(silent);
+    venue.send(silent, r#"{"n":3}"#);
+    venue.send(other, r#"{"n":4}"#);
+    assert_eq!((number(&client.text()), number(&late.text())), (3, 4));
+}

@@ -264,8 +264,9 @@ impl Topics {
             return;
         }
         match entry.upstream {
-            Some(upstream) if entry.carried => (self.tell)(upstream, Demand::Unwant { id }),
-            _ => inner.forget(id),
+            // Also what was given up: the number is free once the upstream says that it holds nothing by it.
+            Some(upstream) => (self.tell)(upstream, Demand::Unwant { id }),
+            None => inner.forget(id),
         }
     }
 
@@ -483,6 +484,28 @@ mod tests {
         assert_eq!(id(&topics, "a", 1), Ok(a));
         assert_eq!(wants.load(Ordering::Relaxed), 2);
         assert!(!topics.let_go(a));
+    }
+
+    /// A given-up name keeps its number until the upstream let go, and can be had again before.
+    #[test]
+    fn a_given_up_names_number_is_not_reused_early() {
+        let (topics, wants) = topics(2, 2);
+        let a = id(&topics, "a", 1).unwrap();
+        topics.gave_up(a);
+        assert_eq!(topics.census().unproven, 0);
+        topics.release(a, 0);
+        let b = id(&topics, "b", 1).unwrap();
+        assert_ne!(a, b);
+        assert_eq!(id(&topics, "a", 1), Ok(a));
+        assert_eq!(wants.load(Ordering::Relaxed), 3, "asked for anew");
+        assert!(!topics.let_go(a));
+        topics.gave_up(a);
+        topics.release(a, 0);
+        topics.release(a, 0);
+        assert!(topics.let_go(a));
+        assert!(topics.let_go(a));
+        assert_eq!(id(&topics, "c", 1), Ok(a));
+        assert_eq!(topics.census().topics, 2);
     }
 
     /// A silent name costs the upstream nothing and goes with its last client.

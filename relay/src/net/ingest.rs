@@ -118,13 +118,14 @@ impl Ingest {
                 let id = channel.id;
                 if let Some(appender) = appender {
                     let entry = Entry { channel: channel.clone(), appender, proven: false, fresh: true, lost_ns: None };
-                    self.names.insert(channel.name.clone(), id);
                     let place = id as usize;
                     if self.entries.len() <= place {
                         self.entries.resize_with(place + 1, || None);
                     }
+                    self.drop_entry(id);
                     self.entries[place] = Some(Box::new(entry));
                     self.held += 1;
+                    self.names.insert(channel.name.clone(), id);
                 }
                 self.entry(id)?.appender.set_unwatched(false);
                 self.counters().streams.set(self.held as u64);
@@ -296,15 +297,23 @@ impl Ingest {
 
     /// The upstream let it go after its linger. False if somebody wants it again meanwhile; then that is told next.
     pub fn released(&mut self, id: u32) -> bool {
+        // Without an entry it was let go before, and the number may be another's by now.
+        if self.entry(id).is_none() {
+            return true;
+        }
         if !self.shared.topics.let_go(id) {
             return false;
         }
+        self.drop_entry(id);
+        self.counters().streams.set(self.held as u64);
+        true
+    }
+
+    fn drop_entry(&mut self, id: u32) {
         if let Some(entry) = self.entries.get_mut(id as usize).and_then(Option::take) {
             self.held -= 1;
             self.names.remove(&entry.channel.name);
-            self.counters().streams.set(self.held as u64);
         }
-        true
     }
 
     /// The upstream does not carry it (any more), though somebody wants it.

@@ -173,8 +173,10 @@ impl Runner {
                     if self.ingest.released(id)
                         && let Some(topic) = Topic::parse(&channel.name)
                     {
-                        self.ids.remove(&topic);
-                        self.market.unwant(&topic);
+                        // What was refused is not held.
+                        if self.ids.remove(&topic).is_some() {
+                            self.market.unwant(&topic);
+                        }
                     }
                 }
                 None => {}

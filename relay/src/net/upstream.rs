@@ -51,10 +51,13 @@ pub async fn run(settings: feed::Settings, ingest: Ingest, mut demand: Unbounded
             tokio::select! {
                 asked = demand.recv() => {
                     let Some(asked) = asked else { return };
-                    let sent = match ingest.borrow_mut().demand(asked) {
-                        Some((id, channel, true)) => wants.send(feed::Demand::Want { id, name: Arc::from(&*channel.name) }),
-                        Some((id, _, false)) => wants.send(feed::Demand::Unwant { id }),
-                        None => Ok(()),
+                    // What was let go meanwhile is told as well: the manager may have been told to want it again.
+                    let unwanted = if let Demand::Unwant { id } = asked { Some(id) } else { None };
+                    let wanted = ingest.borrow_mut().demand(asked).filter(|(_, _, wanted)| *wanted);
+                    let sent = match (wanted, unwanted) {
+                        (Some((id, channel, _)), _) => wants.send(feed::Demand::Want { id, name: Arc::from(&*channel.name) }),
+                        (None, Some(id)) => wants.send(feed::Demand::Unwant { id }),
+                        (None, None) => Ok(()),
                     };
                     if sent.is_err() {
                         return;

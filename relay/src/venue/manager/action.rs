@@ -81,9 +81,9 @@ pub enum Action {
     Stale(TopicId),
     /// Nothing holds it upstream any more; its number is free.
     Released(TopicId),
-    /// Silent since it was asked for. It is no longer wanted unless wanted again; its number is free after that.
+    /// Silent since it was asked for, and no longer wanted unless wanted again. `unwant` is answered by `Released`.
     GaveUp(TopicId),
-    /// The venue does not take this name; its number is free.
+    /// The venue does not take this name. `unwant` is answered by `Released`.
     Refused {
         id: TopicId,
         msg: String,

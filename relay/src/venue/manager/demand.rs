@@ -14,7 +14,11 @@ impl Manager {
             self.unproven_count += 1;
             return;
         };
-        debug_assert_eq!(&topic.name, name, "a topic's number is given to one name at a time");
+        if topic.name != *name {
+            return self.replace(id, name, now);
+        }
+        topic.next = None;
+        topic.is_owed = true;
         topic.wanted = true;
         let had_given_up = std::mem::take(&mut topic.gave_up);
         self.lingering.remove(&(topic.linger_until, id));
@@ -38,25 +42,48 @@ impl Manager {
         self.arm(id);
     }
 
+    /// The number has gone to another name, which waits until the venue has ended the old one.
+    fn replace(&mut self, id: TopicId, name: &Arc<str>, now: u64) {
+        let Some(topic) = self.topics.get_mut(&id) else {
+            return;
+        };
+        topic.next = Some(Arc::clone(name));
+        topic.wanted = false;
+        topic.kept = false;
+        match topic.place {
+            Place::Queued(_) | Place::Ready(_) => self.remove(id),
+            _ => self.part(id, now),
+        }
+    }
+
     /// As `want`, for good: `unwant` does not end it and silence does not give it up.
     pub fn always(&mut self, id: TopicId, name: &Arc<str>, now: u64) {
         self.want(id, name, now);
-        if let Some(topic) = self.topics.get_mut(&id) {
+        if let Some(topic) = self.topics.get_mut(&id).filter(|topic| topic.name == *name) {
             topic.kept = true;
         }
         self.arm(id);
     }
 
     /// Nobody wants this stream any more. What was not asked for yet is dropped, the rest lingers.
+    /// Each ends with `Released`, also what is not held (any more).
     pub fn unwant(&mut self, id: TopicId, now: u64) {
-        let Some(topic) = self.topics.get_mut(&id).filter(|topic| topic.wanted && !topic.kept) else {
+        let Some(topic) = self.topics.get_mut(&id) else {
+            self.actions.push_back(Action::Released(id));
             return;
         };
+        if topic.kept {
+            return;
+        }
+        topic.next = None;
+        topic.is_owed = true;
+        if !topic.wanted {
+            return;
+        }
         topic.wanted = false;
         match topic.place {
             Place::Queued(_) | Place::Ready(_) => {
-                self.actions.push_back(Action::Released(id));
-                self.remove(id);
+                self.finish(id);
             }
             Place::Asked(_) | Place::Held(_) => {
                 topic.linger_until = now + self.settings.linger_ms;
@@ -74,7 +101,7 @@ impl Manager {
         };
         topic.heard_at = now;
         // Too late: the caller was told of its end.
-        if topic.gave_up {
+        if topic.gave_up || topic.next.is_some() {
             return;
         }
         if topic.health == Health::Live && topic.proven {
@@ -135,6 +162,7 @@ impl Manager {
         }
         topic.wanted = false;
         topic.gave_up = true;
+        topic.is_owed = false;
         self.actions.push_back(Action::GaveUp(id));
         self.part(id, now);
     }
@@ -192,6 +220,14 @@ impl Manager {
         }
     }
 
+    /// The end of what is not wanted any more.
+    pub(super) fn finish(&mut self, id: TopicId) {
+        if self.topics.get(&id).is_some_and(|topic| topic.is_owed && topic.next.is_none()) {
+            self.actions.push_back(Action::Released(id));
+        }
+        self.remove(id);
+    }
+
     /// Forgets the topic and frees what it held here; telling the caller is left to who calls.
     pub(super) fn remove(&mut self, id: TopicId) {
         self.detach(id);
@@ -205,6 +241,11 @@ impl Manager {
         self.lingering.remove(&(topic.linger_until, id));
         if !topic.proven {
             self.unproven_count -= 1;
+        }
+        if let Some(name) = topic.next {
+            let key = self.enqueue(id, Class::New);
+            self.topics.insert(id, Topic::new(name, Place::Queued(key)));
+            self.unproven_count += 1;
         }
     }
 

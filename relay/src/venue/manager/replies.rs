@@ -103,10 +103,7 @@ impl Manager {
             self.requeue(id, Class::New);
             return;
         }
-        if !topic.gave_up {
-            self.actions.push_back(Action::Released(id));
-        }
-        self.remove(id);
+        self.finish(id);
     }
 
     /// The venue's limit is lower than ours: what the connection holds now is what it can hold.
@@ -164,10 +161,10 @@ impl Manager {
         let topic = &self.topics[&id];
         if topic.wanted {
             self.actions.push_back(Action::Refused { id, msg: msg.to_owned() });
-        } else if !topic.gave_up {
-            self.actions.push_back(Action::Released(id));
+            self.remove(id);
+        } else {
+            self.finish(id);
         }
-        self.remove(id);
     }
 
     /// Demand may have changed while the request was under way: what it asked for is then not asked for again.
@@ -195,10 +192,7 @@ impl Manager {
             self.requeue(id, Class::Again);
             return;
         }
-        if !topic.gave_up {
-            self.actions.push_back(Action::Released(id));
-        }
-        self.remove(id);
+        self.finish(id);
     }
 
     fn held_count(&self, index: usize) -> usize {

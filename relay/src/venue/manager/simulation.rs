@@ -210,8 +210,13 @@ impl World {
             Action::GaveUp(id) | Action::Refused { id, .. } | Action::NoRoom(id) => *id,
             other => unreachable!("{other:?} is about no topic"),
         };
+        if matches!(action, Action::Released(_)) && !self.seen.contains_key(&id.0) {
+            return;
+        }
         let seen = self.seen.get_mut(&id.0).expect("only what was wanted is told about");
-        assert!(!seen.has_ended, "{action:?} after its end");
+        // An unwant is answered, whether or not anything is held.
+        let is_answer = matches!(action, Action::Released(_));
+        assert!(is_answer || !seen.has_ended, "{action:?} after its end");
         match action {
             Action::Live(_) => {
                 assert!(!seen.is_live, "live twice without a loss");

@@ -145,3 +145,43 @@ fn a_silent_name_is_given_up_after_a_minute_or_sooner_when_its_slot_is_needed() 
     assert_eq!(world.manager.unproven_count(), 0);
     world.check_all_live();
 }
+
+#[test]
+fn what_was_given_up_is_released_when_the_venue_has_ended_it() {
+    let mut world = world();
+    let released = |world: &World| world.count(|action| matches!(action, Action::Released(TopicId(1))));
+    world.want(1, &format!("{GHOST}1"));
+    while world.count(|action| matches!(action, Action::GaveUp(_))) == 0 {
+        world.run_for(10);
+    }
+    // Its UNSUBSCRIBE is due and not sent.
+    world.unwant(1);
+    world.settle();
+    assert_eq!((released(&world), world.sent.len()), (0, 1));
+    world.run_for(1_000);
+    assert_eq!((released(&world), world.sent.len()), (1, 2));
+    world.unwant(1);
+    world.settle();
+    assert_eq!(released(&world), 2, "nothing is held: answered at once");
+    world.want(1, "a@trade");
+    world.run_for(5_000);
+    world.check_all_live();
+}
+
+#[test]
+fn a_number_that_goes_to_another_name_mixes_nothing() {
+    let mut world = world();
+    world.want(1, &format!("{GHOST}1"));
+    world.run_for(5_000);
+    world.want(1, "a@trade");
+    world.run_for(5_000);
+    assert_eq!(world.venue.held(), ["a@trade"]);
+    assert_eq!(world.count(|action| matches!(action, Action::Released(_))), 0);
+    world.check_all_live();
+    // Not wanted any more before the old one is gone, it is never asked for.
+    world.want(1, "b@trade");
+    world.unwant(1);
+    world.run_for(5_000);
+    assert!(world.venue.held().is_empty());
+    assert_eq!(world.count(|action| matches!(action, Action::Released(TopicId(1)))), 1);
+}

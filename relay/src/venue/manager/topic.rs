@@ -43,8 +43,12 @@ pub(super) struct Topic {
     pub wanted: bool,
     /// Wanted for good, without a client.
     pub kept: bool,
-    /// The caller was told that it is given up, and needs no `Released` after that.
+    /// The caller was told that it is given up, and has not wanted it since.
     pub gave_up: bool,
+    /// Its end is to be told: after it was given up only if the caller unwants it as well.
+    pub is_owed: bool,
+    /// Who has its number once it is gone.
+    pub next: Option<Arc<str>>,
     /// Data came for it at some time: the name exists.
     pub proven: bool,
     pub place: Place,
@@ -64,6 +68,8 @@ impl Topic {
             wanted: true,
             kept: false,
             gave_up: false,
+            is_owed: true,
+            next: None,
             proven: false,
             place,
             health: Health::New,
