@@ -83,7 +83,8 @@ impl App {
         let connections_max = config.connections_max.unwrap_or(descriptors.saturating_sub(DESCRIPTORS_KEPT)).max(1);
         let listeners = listeners(config.listen, config.shards)?;
         let admin = config.admin.map(|address| {
-            let listener = TcpListener::bind(address).with_context(|| format!("cannot listen on {address} (admin)"))?;
+            let listener = TcpListener::bind(address)
+                .with_context(|| format!("cannot listen on {address} (--admin takes another address, or \"off\")"))?;
             listener.set_nonblocking(true)?;
             anyhow::Ok(listener)
         });

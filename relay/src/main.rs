@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use rand::TryRng as _;
+use relay::access::account::Required;
 use relay::app::{Addresses, App};
 use relay::config::{self, Config, KeyCommand, LogFormat, Outcome, Said};
 use relay::limits::KEY_BYTES_MAX;
@@ -74,7 +75,7 @@ fn key(command: &KeyCommand) -> anyhow::Result<Said> {
 fn run(config: Config) -> ExitCode {
     start_log(&config);
     end_on_panic();
-    let upstreams: Vec<String> = config.upstreams.iter().map(describe).collect();
+    let greeting = Greeting::of(&config);
     let app = match App::bind(config) {
         Ok(app) => app,
         Err(error) => {
@@ -83,7 +84,7 @@ fn run(config: Config) -> ExitCode {
         }
     };
     let result = app.addresses().and_then(|addresses| {
-        greet(addresses, &upstreams);
+        greeting.say(addresses);
         app.run()
     });
     match result {
@@ -102,22 +103,46 @@ fn describe(upstream: &config::Upstream) -> String {
     }
 }
 
-fn greet(addresses: Addresses, upstreams: &[String]) {
-    let Addresses { public, admin } = addresses;
-    let admin = admin.map_or(String::new(), |admin| format!("\n  admin      http://{admin}/metrics"));
-    say(&format!(
-        r#"relay {} listens on {public}, upstream: {}
+/// What is said once the relay runs.
+struct Greeting {
+    upstreams: String,
+    /// A symbol of Deriv's that there is.
+    tick: &'static str,
+    key: &'static str,
+}
+
+impl Greeting {
+    fn of(config: &Config) -> Greeting {
+        let upstreams: Vec<String> = config.upstreams.iter().map(describe).collect();
+        let is_sim = |upstream: &config::Upstream| matches!(upstream.source, config::Source::Sim { .. });
+        let key = match config.access.accounts.required() {
+            Required::Nobody => "",
+            Required::Remote => {
+                "\n  a key is needed from other machines: add ?api_key=KEY or the header X-API-Key (docs/keys.md)"
+            }
+            Required::Everybody => "\n  a key is needed: add ?api_key=KEY or the header X-API-Key (docs/keys.md)",
+        };
+        let tick = if config.upstreams.iter().any(is_sim) { "R_100" } else { "cryBTCUSD" };
+        Greeting { upstreams: upstreams.join(", "), tick, key }
+    }
+
+    fn say(&self, addresses: Addresses) {
+        let Greeting { upstreams, tick, key } = self;
+        let Addresses { public, admin } = addresses;
+        let admin = admin.map_or(String::new(), |admin| format!("\n  admin      http://{admin}/metrics"));
+        say(&format!(
+            r#"relay {} listens on {public}, upstream: {upstreams}{key}
   browser    http://{public}/
   stream     ws://{public}/ws/btcusdt@trade
              ws://{public}/stream?streams=btcusdt@ticker/ethusdt@depth5
              ws://{public}/ws  then  {{"method":"SUBSCRIBE","params":["btcusdt@ticker"],"id":1}}
   hub        ws://{public}/ws  then  {{"type":"subscribe","channels":["bitcoinprice"]}}
-  deriv      ws://{public}/websockets/v3?app_id=1089  then  {{"ticks":"R_100","subscribe":1}}
+  deriv      ws://{public}/websockets/v3?app_id=1089  then  {{"ticks":"{tick}","subscribe":1}}
   socket.io  io("http://{public}", {{ auth: {{ "api-key": "any" }}, path: "/currency/" }})
   http       http://{public}/sse?streams=btcusdt@trade  http://{public}/api/v1/snapshot/btcusdt@ticker{admin}"#,
-        env!("CARGO_PKG_VERSION"),
-        upstreams.join(", "),
-    ));
+            env!("CARGO_PKG_VERSION"),
+        ));
+    }
 }
 
 /// To stdout; that nobody listens there (any more) is no reason to stop.

@@ -143,7 +143,8 @@ fn a_busy_port_is_named() {
         assert_eq!(refusal.stdout, "");
     };
     check(&["--listen", &address, "--admin", "off"], &address);
-    check(&["--listen", "127.0.0.1:0", "--admin", &address], &address);
+    let with_way_out = format!("cannot listen on {address} (--admin takes another address, or \"off\")");
+    check(&["--listen", "127.0.0.1:0", "--admin", &address], &with_way_out);
     let relay = Relay::start();
     let taken = relay.public.to_string();
     check(&["--listen", &taken, "--admin", "off"], &taken);
@@ -230,6 +231,21 @@ fn keys_are_hashed_from_the_standard_input() {
     }
     let weak = run_with_input(&["key", "hash"], "abc");
     assert!(weak.stderr.contains("warning") && !weak.stderr.contains("abc"), "{}", weak.stderr);
+}
+
+/// Proves that what the greeting says to try works with this configuration.
+#[test]
+fn the_greeting_fits_the_configuration() {
+    let relay = Relay::start();
+    assert!(relay.greeting.contains("R_100") && !relay.greeting.contains("a key is needed"), "{}", relay.greeting);
+    let digest = hashed("abc").expect("it is a key");
+    let text = format!(
+        "[access]\nrequired = true\n[[account]]\nname = \"a\"\nkeys = [\"{digest}\"]\n\
+         [[upstream]]\nkind = \"stream\"\nurl = \"ws://127.0.0.1:9/\""
+    );
+    let greeting = &Relay::configured(&text, &[]).greeting;
+    assert!(greeting.contains("cryBTCUSD") && !greeting.contains("R_100"), "{greeting}");
+    assert!(greeting.contains("a key is needed: add ?api_key=KEY"), "{greeting}");
 }
 
 /// Proves that help and version end with code 0.

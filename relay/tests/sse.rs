@@ -125,7 +125,7 @@ fn coming_back_loses_nothing() {
     }
 }
 
-/// Proves that an id of another run, none of ours, or one the log does not reach is told, and data begins afresh.
+/// Proves that an id of another run, of the future, none of ours, or one the log does not reach is told, and data begins afresh.
 #[test]
 fn what_cannot_be_resumed_is_told() {
     let venue = Venue::start();
@@ -143,8 +143,11 @@ fn what_cannot_be_resumed_is_told() {
         let Got::Comment(text) = sse.next() else { panic!("no comment") };
         assert!(text.contains(word), "{text}");
         for name in ["btcusdt@trade", "btcusdt@ticker"] {
-            sse.comment(name);
-            let notice = sse.data_of(name);
+            // That comment is the only one.
+            let Got::Event(notice) = sse.next() else { panic!("no notice") };
+            let notice = notice.json();
+            assert_eq!(notice["stream"], name);
+            let notice = &notice["data"];
             assert_eq!((&notice["e"], &notice["skipped"]), (&"relayNotice".into(), &Value::Null));
         }
         // The newest state; of events only what comes.
@@ -152,6 +155,10 @@ fn what_cannot_be_resumed_is_told() {
     };
     check("0123456789abcdef-17", "started anew");
     check("17", "none of this relay");
+    let (epoch, stamp) = id.split_once('-').expect("epoch and stamp");
+    let next = stamp.parse::<u64>().expect("a stamp") + 1;
+    check(&format!("{epoch}-{next}"), "not given that id");
+    check(&format!("{epoch}-{}", u64::MAX), "not given that id");
     // More than the log of a state keeps.
     for n in 1..400 {
         venue.send("btcusdt@ticker", &padded(n, "", 1000));

@@ -220,6 +220,9 @@ fn clients_outlive_their_venue() {
     assert_eq!(relay.count("relay_upstream_gaps_total"), 2.0);
     assert!(relay.count_where("relay_upstream_dropped_total", "reason=\"repeated\"") >= 1.0);
     assert_eq!(support::http::get(relay.admin, "/readyz").status, 200);
+    let log = relay.log();
+    assert_eq!(log.matches("connection lost").count(), 1, "{log}");
+    assert!(!log.contains("connection closed"), "{log}");
 }
 
 /// Proves that a relay whose venue is not there yet serves its clients as soon as it is.
@@ -230,11 +233,15 @@ fn a_late_venue_is_found() {
     let relay = before(&venue);
     let mut client = relay.client("/ws/btcusdt@trade");
     assert_eq!(client.list(), ["btcusdt@trade"]);
-    relay.until_count("relay_upstream_losses_total", "", 1.0);
+    relay.until_count("relay_upstream_losses_total", "", 3.0);
     venue.listen();
     venue.until_asked("btcusdt@trade");
     venue.send("btcusdt@trade", r#"{"n":1}"#);
     assert_eq!(number(&client.text()), 1);
+    // The whole outage is one line of the log.
+    let log = relay.log();
+    assert_eq!(log.matches("connection lost").count(), 1, "{log}");
+    assert!(!log.contains("connection closed"), "{log}");
 }
 
 /// Proves that losing the venue again and again loses no client and leaves each stream asked for once per life.

@@ -219,7 +219,7 @@ const TOP: &[Setting] = &[
     key("log_bytes_max", r#""1GiB""#, "Memory of all channel logs together; above it the oldest history goes first"),
     key("stale_after", r#""10s""#, "When a lost stream's last value is no longer given to new clients"),
     key("flush_interval", r#""0s""#, "At most one write per client in this time; 0s writes at once, 1s is the most"),
-    key("drain", r#""5s""#, "The time over which a shutdown spreads the closing of clients"),
+    key("drain", r#""5s""#, "The longest time over which a shutdown spreads the closing of clients; few are closed sooner"),
     key("log", r#""info""#, r#"What is logged: "off", "error", "warn", "info", "debug" or "trace""#),
     key("log_format", r#""text""#, r#"How it is logged: "text" or "json""#),
 ];
@@ -228,7 +228,7 @@ const TOP: &[Setting] = &[
 const LIMITS: &[Setting] = &[
     key("connections_per_ip", "5 (binance: 0)", "Connections of one address; 0 is no limit"),
     key("subscriptions_per_connection", "200 (binance: 1024)", "Subscriptions of one connection, 1024 at most"),
-    key("messages_per_second", "10 (binance: 5)", "Messages a client may send in any second; 0 is no limit"),
+    key("messages_per_second", "10 (binance: 5)", "Messages a stream client may send in any second, 0 is no limit; Deriv and Socket.IO have limits of their own, an account's limit holds in all"),
     key("ping_interval", r#""3m" (binance: "20s")"#, "How often clients are pinged"),
     key("pong_timeout", r#""10m" (binance: "60s")"#, "A client without a pong for this long is closed"),
     key("lifetime", r#""0s""#, "A connection is closed at this age; 0s is never"),
@@ -255,7 +255,7 @@ const EDGE: &[Setting] = &[
 
 #[rustfmt::skip]
 const DERIV: &[Setting] = &[
-    key("app_ids", "[]", "Whose calls are answered, by the app_id in the URL; empty is any"),
+    key("app_ids", "[]", "Whose calls are answered, by the app_id in the URL, as numbers such as [1089]; empty is any"),
     key("idle", r#""3m""#, "A connection with no frame either way for so long is closed, from 1s to 24h"),
 ];
 

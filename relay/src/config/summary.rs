@@ -32,7 +32,7 @@ pub(super) fn summary(config: &Config) -> String {
     line("clients", per_client);
     let loopback = if limits.exempt_loopback { "exempt from the limits" } else { "limited like all" };
     line("loopback", loopback.to_owned());
-    line("access", access(&config.access));
+    line("access", access(config));
     let memory = format!("{} topics, logs up to {}", config.topics_max, show_size(config.log_bytes_max));
     line("memory", memory);
     for (index, upstream) in config.upstreams.iter().enumerate() {
@@ -55,16 +55,20 @@ fn describe_hub(hub: &Hub) -> String {
     )
 }
 
-fn access(access: &Access) -> String {
-    let needed = match access.accounts.required() {
+fn access(config: &Config) -> String {
+    let Access { accounts, .. } = &config.access;
+    let needed = match accounts.required() {
         Required::Nobody => "no key needed",
         Required::Remote => "a key needed but for loopback",
         Required::Everybody => "a key needed",
     };
-    let names: Vec<&str> = access.accounts.iter().map(|(_, account)| account.name.as_str()).collect();
+    let names: Vec<&str> = accounts.iter().map(|(_, account)| account.name.as_str()).collect();
     match names.as_slice() {
         [] => format!("{needed}, no accounts"),
-        names => format!("{needed}, accounts {}", names.join(" ")),
+        names => {
+            let needed_there = if config.socketio.require_key { ", Socket.IO needs an account's key" } else { "" };
+            format!("{needed}, accounts {}{needed_there}", names.join(" "))
+        }
     }
 }
 

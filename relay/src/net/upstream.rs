@@ -1,6 +1,7 @@
 //! Joins a `stream` upstream's driver to the channels it fills.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -44,7 +45,7 @@ fn ms(time: Duration) -> u64 {
 pub async fn run(settings: feed::Settings, ingest: Ingest, mut demand: UnboundedReceiver<Demand>) {
     let ingest = Rc::new(RefCell::new(ingest));
     let (wants, mailbox) = unbounded_channel();
-    let driver = feed::run(settings, mailbox, Shelf(ingest.clone()), decode, std::future::pending());
+    let driver = feed::run(settings, mailbox, Shelf::new(ingest.clone()), decode, std::future::pending());
     let pump = async {
         let mut second = tokio::time::interval(Duration::from_secs(1));
         loop {
@@ -71,23 +72,44 @@ pub async fn run(settings: feed::Settings, ingest: Ingest, mut demand: Unbounded
 }
 
 /// The ingest as the feed sees it.
-struct Shelf(Rc<RefCell<Ingest>>);
+struct Shelf {
+    ingest: Rc<RefCell<Ingest>>,
+    /// The connections that are up.
+    up: HashSet<usize>,
+}
+
+impl Shelf {
+    fn new(ingest: Rc<RefCell<Ingest>>) -> Shelf {
+        Shelf { ingest, up: HashSet::new() }
+    }
+}
 
 impl Sink for Shelf {
     fn frame(&mut self, stream: &str, data: &[u8], read_ns: u64) -> Option<u32> {
-        self.0.borrow_mut().frame(stream, data, read_ns)
+        self.ingest.borrow_mut().frame(stream, data, read_ns)
     }
 
     fn flush(&mut self) {
-        self.0.borrow_mut().flush();
+        self.ingest.borrow_mut().flush();
     }
 
     fn event(&mut self, event: FeedEvent) {
-        self.0.borrow_mut().event(event);
+        match event {
+            FeedEvent::Connected { conn } => {
+                self.up.insert(conn);
+            }
+            FeedEvent::Lost { conn, .. } => {
+                self.up.remove(&conn);
+            }
+            // A try that is given up does not end an outage.
+            FeedEvent::Closed { conn } if !self.up.remove(&conn) => return,
+            _ => {}
+        }
+        self.ingest.borrow_mut().event(event);
     }
 
     fn now_ns(&self) -> u64 {
-        self.0.borrow().now_ns()
+        self.ingest.borrow().now_ns()
     }
 }
 

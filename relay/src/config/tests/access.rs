@@ -178,7 +178,11 @@ fn a_user_stream_is_whole() {
 fn check_says_who_needs_a_key() {
     let text = format!("[access]\nrequired = \"remote\"\n{}{}", account("a", "x"), account("b", "y"));
     let start = super::Start { flags: "check --config relay.toml", ..file(&text) };
-    assert!(start.printed().0.contains("\naccess    a key needed but for loopback, accounts a b\n"));
+    let line = "\naccess    a key needed but for loopback, accounts a b";
+    assert!(start.printed().0.contains(&format!("{line}, Socket.IO needs an account's key\n")));
+    let text = format!("{text}[socketio]\nrequire_key = false");
+    let start = super::Start { flags: "check --config relay.toml", ..file(&text) };
+    assert!(start.printed().0.contains(&format!("{line}\n")));
 }
 
 #[test]

@@ -108,6 +108,7 @@ impl<S: Sink + 'static> Driver<S> {
                 self.shared.event(FeedEvent::Closed { conn: conn.index });
             }
             Action::Down { conn, why, retry_ms } => {
+                self.handles.remove(&conn.index);
                 self.shared.event(FeedEvent::Lost { conn: conn.index, why });
                 self.shared.event(FeedEvent::Backoff { conn: conn.index, ms: retry_ms });
             }

@@ -76,7 +76,7 @@ pub enum FeedEvent {
         conn: usize,
         why: manager::Loss,
     },
-    /// Ended by us: nothing is wanted on it any more, or its successor is to be dialled.
+    /// Ended by us, nothing is wanted on it any more. It may not have come up yet.
     Closed {
         conn: usize,
     },

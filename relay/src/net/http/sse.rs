@@ -114,6 +114,8 @@ struct Client {
     listener: Listener,
     follower: Follower,
     notices: bool,
+    /// A stream that begins afresh has a comment of its own: the reason is not that of all.
+    says_gaps: bool,
     /// It was slow, and has not caught up since.
     behind: bool,
     ends: Option<Instant>,
@@ -149,20 +151,35 @@ impl Client {
         text::retry(RETRY_MS, &mut text);
         let after = match ask.last {
             Last::Nothing => After::Nothing,
-            Last::Id(EventId { epoch, stamp }) if epoch == http.shared.holds.epoch => After::Stamp(stamp),
-            Last::Id(_) => {
+            Last::Id(EventId { epoch, .. }) if epoch != http.shared.holds.epoch => {
                 text::comment("the relay was started anew since that id: the streams begin afresh", &mut text);
                 After::Unknown
             }
+            // Every id that was given away was told to the publishers before.
+            Last::Id(EventId { stamp, .. }) if stamp > http.shared.topics.stamps().told() => {
+                text::comment("the relay has not given that id yet: the streams begin afresh", &mut text);
+                After::Unknown
+            }
+            Last::Id(EventId { stamp, .. }) => After::Stamp(stamp),
             Last::Alien => {
                 text::comment("the id is none of this relay: the streams begin afresh", &mut text);
                 After::Unknown
             }
         };
+        let says_gaps = matches!(after, After::Stamp(_));
         let mut follower = Follower::default();
         channels.into_iter().for_each(|channel| follower.add(channel, after));
         let ends = http.shared.config.limits.lifetime.map(|lifetime| Instant::now() + lifetime);
-        Ok(Client { http: http.clone(), listener, follower, notices: ask.notices, behind: false, ends, text })
+        Ok(Client {
+            http: http.clone(),
+            listener,
+            follower,
+            notices: ask.notices,
+            says_gaps,
+            behind: false,
+            ends,
+            text,
+        })
     }
 
     /// Until the client leaves, is too slow, or the relay stops.
@@ -225,11 +242,12 @@ impl Client {
             text::retry(RETRY_MS + self.spread_ms(is_draining), &mut self.text);
             return Next::End;
         }
-        let Client { http, follower, notices, behind, text, .. } = self;
+        let Client { http, follower, notices, says_gaps, behind, text, .. } = self;
         let mut composer = Composer {
             epoch: http.shared.holds.epoch,
             calendar_ms: http.shared.clock.calendar_ms(),
             notices: *notices,
+            says_gaps: *says_gaps,
             text,
             delivered: 0,
             skipped: 0,
@@ -261,6 +279,7 @@ struct Composer<'a> {
     epoch: u64,
     calendar_ms: u64,
     notices: bool,
+    says_gaps: bool,
     text: &'a mut Vec<u8>,
     delivered: u64,
     skipped: u64,
@@ -290,7 +309,9 @@ impl Composer<'_> {
                 }
             }
             Item::Gap { name, state, start } => {
-                text::comment(&format!("{name} begins afresh: its log does not reach back to that id"), self.text);
+                if self.says_gaps {
+                    text::comment(&format!("{name} begins afresh: its log does not reach back to that id"), self.text);
+                }
                 if self.notices {
                     text::told_gap(&notice(name, state), start, self.text);
                 }

@@ -53,11 +53,12 @@ pub enum Action {
         conn: Conn,
         payload: Vec<u8>,
     },
-    /// Nothing of this connection matters any more, whether it still lives or not.
+    /// Nothing needs this connection any more, whether it still lives or not.
     Close {
         conn: Conn,
     },
-    /// The connection is lost and dialled again after `retry_ms` if it is still needed then.
+    /// The connection is over, whether it still lives or not, and dialled again after `retry_ms` if it is still needed
+    /// then.
     Down {
         conn: Conn,
         why: Loss,

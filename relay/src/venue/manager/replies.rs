@@ -212,7 +212,6 @@ impl Manager {
         link.was_hurried |= is_hurried;
         let retry_ms = if is_hurried { 0 } else { link.backoff.next_wait(now) };
         link.not_before = now + retry_ms;
-        self.actions.push_back(Action::Close { conn });
         self.actions.push_back(Action::Down { conn, why, retry_ms });
         let members: Vec<_> = link.members.iter().copied().collect();
         for id in members {

@@ -190,12 +190,12 @@ impl World {
                     let when = self.venue.arrival(conn, now);
                     self.at(when, Event::ToVenue(conn, None, false));
                 }
-                Action::Close { conn } => {
+                Action::Close { conn } | Action::Down { conn, .. } => {
                     self.venue.forget(conn);
                     // A dial that was given up never arrives.
                     self.events.retain(|_, event| !matches!(event, Event::Dialled(other, _) if *other == conn));
                 }
-                Action::Down { .. } | Action::Governed { .. } | Action::Learned { .. } => {}
+                Action::Governed { .. } | Action::Learned { .. } => {}
                 other => self.told(other),
             }
         }
