@@ -116,7 +116,10 @@ impl Shard {
 
     /// A client whose replies pile up beyond all bounds is closed. True if it was.
     pub(super) fn end_if_too_much(&mut self, slot: Slot) -> bool {
-        let too_much = self.fanout.session(slot).is_some_and(|session| session.lane_len() > LANE_BYTES_HARD_MAX);
+        // Who wants its own bytes back may send large ones.
+        let too_much = self.fanout.session(slot).is_some_and(|session| {
+            session.lane_len() > LANE_BYTES_HARD_MAX && !matches!(session.conn.speaks, Speaks::Echo)
+        });
         if too_much {
             self.close(slot, CloseReason::TooSlow);
         }
