@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use hdrhistogram::Histogram;
 
+use crate::fanout::topics::Refused;
 use crate::wire::close::CloseReason;
 
 /// A number that only goes up.
@@ -117,6 +118,19 @@ counters! {
         socketio_unauthorized: "relay_socketio_refused_total", "reason=\"unauthorized\"", "counter", "Socket.IO requests refused, by reason.";
         connections: "relay_connections", "", "gauge", "Open connections, handshakes included.";
         channels: "relay_channels", "", "gauge", "Channels with subscribers, added up over the shards.";
+    }
+}
+
+impl ShardCounters {
+    /// A subscription was refused.
+    pub fn refused(&self, why: Refused) {
+        match why {
+            Refused::NoUpstream => self.refused_no_upstream.one(),
+            Refused::UpstreamFull => self.refused_upstream_full.one(),
+            Refused::TooManyUnproven => self.refused_unproven.one(),
+            Refused::TooManyTopics => self.refused_topics.one(),
+            Refused::NotAllowed => self.refused_not_allowed.one(),
+        }
     }
 }
 

@@ -269,7 +269,7 @@ impl Scratch {
             Ok(cursor) if !resume => Ok(self.replay(order, cursor, position, local.head(number))),
             Err(_) if !resume && fresh.is_none() && local.will_pass(position, combined && local.wraps()) => Ok(false),
             Err(_) if channel.kind == Kind::Event => Err(TooSlow),
-            Err(_) if channel.kind.is_keyed() => Ok(self.newest_of_each(order, oldest(&channel.log), position)),
+            Err(_) if channel.kind.is_keyed() => Ok(self.newest_of_each(order, channel.log.oldest_cursor(), position)),
             _ => self.resume(order, position, local.head(number)).map(|()| false),
         }
         .inspect(|more| {
@@ -379,14 +379,5 @@ impl Scratch {
 
     fn help(&mut self, held: Held, position: Seq, notice: bool, form: Option<bool>) {
         self.helpings.push(Helping { held, end: self.bytes.len(), position, notice, form });
-    }
-}
-
-/// A cursor at the oldest frame there is.
-fn oldest(log: &Log) -> Cursor {
-    loop {
-        if let Ok(cursor) = log.cursor(log.oldest()) {
-            return cursor;
-        }
     }
 }

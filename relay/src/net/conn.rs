@@ -1,6 +1,5 @@
 //! One client's connection: plain data, and how its socket is written.
 
-use crate::wire::dialect::Dialect;
 use std::io::IoSlice;
 use std::os::fd::OwnedFd;
 
@@ -14,6 +13,7 @@ use super::socketio;
 use crate::fanout::core::{Outlet, Wrote};
 use crate::fanout::slab::Slot;
 use crate::metrics::Stages;
+use crate::wire::dialect::Dialect;
 use crate::wire::hub::errors::ErrorTimes;
 use crate::wire::rate::Rate;
 use crate::wire::ws::decode::Decoder;
@@ -53,9 +53,7 @@ impl Speaks {
     pub fn is_stream(&self) -> bool {
         matches!(self, Speaks::Stream | Speaks::Undecided | Speaks::User(_))
     }
-}
 
-impl Speaks {
     /// Whose words a refusal of such a connection has.
     pub fn dialect(&self) -> Dialect {
         match self {

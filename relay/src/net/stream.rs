@@ -213,14 +213,7 @@ impl Shard {
     }
 
     pub(super) fn count_refused(&self, why: Refused) {
-        let counters = &self.shared.metrics.shards[self.id].counters;
-        match why {
-            Refused::NoUpstream => counters.refused_no_upstream.one(),
-            Refused::UpstreamFull => counters.refused_upstream_full.one(),
-            Refused::TooManyUnproven => counters.refused_unproven.one(),
-            Refused::TooManyTopics => counters.refused_topics.one(),
-            Refused::NotAllowed => counters.refused_not_allowed.one(),
-        }
+        self.shared.metrics.shards[self.id].counters.refused(why);
     }
 
     /// What is wrong has nothing to do with what was asked.

@@ -1,7 +1,7 @@
-use crate::wire::dialect::Dialect;
 use std::net::IpAddr;
 
 use super::*;
+use crate::wire::dialect::Dialect;
 
 fn key(text: &str) -> Key<'_> {
     Key::parse(text).unwrap()

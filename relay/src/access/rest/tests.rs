@@ -1,4 +1,3 @@
-use crate::wire::dialect::Dialect;
 use std::net::IpAddr;
 
 use proptest::prelude::*;
@@ -9,6 +8,7 @@ use crate::access::key::Key;
 use crate::access::pattern::Pattern;
 use crate::access::user::listen::LIFE_MS;
 use crate::limits::LISTEN_REQUESTS_PER_MINUTE_MAX;
+use crate::wire::dialect::Dialect;
 
 const BITZOOM: &str = "/api/v1/listenKey";
 const SPOT: &str = "/api/v3/userDataStream";

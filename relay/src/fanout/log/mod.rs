@@ -130,7 +130,8 @@ impl Log {
         position.max(self.epoch_start())
     }
 
-    fn oldest_cursor(&self) -> Cursor {
+    /// At the oldest frame there is.
+    pub fn oldest_cursor(&self) -> Cursor {
         let oldest = self.oldest.load();
         Cursor::seek(&oldest, oldest.base_seq)
     }

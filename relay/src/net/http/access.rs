@@ -1,6 +1,5 @@
 //! Who may come in by a request, and the requests about listen keys.
 
-use crate::wire::dialect::Dialect;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -17,6 +16,7 @@ use crate::access::carry::{Carried, carried};
 use crate::access::refusal::{self, Refusal};
 use crate::access::rest::{self, Route};
 use crate::limits::{BODY_TIMEOUT, FORM_BYTES_MAX};
+use crate::wire::dialect::Dialect;
 use crate::wire::http::ip::{IpKey, is_loopback};
 use crate::wire::http::target::Target;
 

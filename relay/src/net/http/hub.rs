@@ -1,6 +1,5 @@
 //! `POST /ws/test`: a text to everybody who speaks hub.
 
-use crate::wire::dialect::Dialect;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -13,6 +12,7 @@ use super::answer::{Answer, close_after, json, text};
 use super::{Http, Visit};
 use crate::limits::BODY_TIMEOUT;
 use crate::net::shared::Mail;
+use crate::wire::dialect::Dialect;
 use crate::wire::http::ip::IpKey;
 use crate::wire::hub::test_call::{self, BODY_BYTES_MAX, TestCallError};
 use crate::wire::rate::Limit;

@@ -248,7 +248,7 @@ impl Http {
 
     /// Says why a stream cannot be had.
     pub(super) fn deny_stream(&self, name: &str, why: Refused) -> Answer {
-        self.count_refused(why);
+        self.counters().refused(why);
         let text = format!("{why}: {name}");
         match why {
             Refused::NoUpstream => error(StatusCode::NOT_FOUND, &text),
@@ -262,21 +262,10 @@ impl Http {
 
     /// The same when several were asked for: names that no upstream carries are wrong, the rest is a matter of room.
     pub(super) fn deny_streams(&self, unknown: &[&str], refused: Option<(&str, Refused)>) -> Answer {
-        unknown.iter().for_each(|_| self.count_refused(Refused::NoUpstream));
+        unknown.iter().for_each(|_| self.counters().refused(Refused::NoUpstream));
         match refused {
             Some((name, why)) if unknown.is_empty() => self.deny_stream(name, why),
             _ => error(StatusCode::BAD_REQUEST, &format!("{}: {}", Refused::NoUpstream, unknown.join(", "))),
-        }
-    }
-
-    fn count_refused(&self, why: Refused) {
-        let counters = self.counters();
-        match why {
-            Refused::NoUpstream => counters.refused_no_upstream.one(),
-            Refused::UpstreamFull => counters.refused_upstream_full.one(),
-            Refused::TooManyUnproven => counters.refused_unproven.one(),
-            Refused::TooManyTopics => counters.refused_topics.one(),
-            Refused::NotAllowed => counters.refused_not_allowed.one(),
         }
     }
 

@@ -1,6 +1,5 @@
 //! From a request to a WebSocket connection of a shard.
 
-use crate::wire::dialect::Dialect;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
@@ -18,6 +17,7 @@ use crate::net::deriv::Client;
 use crate::net::shard::Opening;
 use crate::net::shared::Mail;
 use crate::wire::deriv::url as deriv;
+use crate::wire::dialect::Dialect;
 use crate::wire::http::handshake;
 use crate::wire::http::ip::{IpKey, is_loopback};
 use crate::wire::http::target::Target;

@@ -8,7 +8,6 @@ pub mod clients;
 pub mod feed;
 pub mod sources;
 
-use crate::wire::dialect::Dialect;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use crate::access::refusal::Why;
 use crate::access::rest::{Answer, ListenApi, Request};
 use crate::access::user::UserTopic;
 use crate::access::user::listen::{Ended, Random};
+use crate::wire::dialect::Dialect;
 
 /// The listen keys of the process.
 pub struct Users {
