@@ -6,6 +6,7 @@
 //! Results go to stdout as one JSON object, errors to stderr.
 
 mod clock;
+mod connect;
 mod listen;
 mod poll;
 

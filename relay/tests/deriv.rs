@@ -7,23 +7,12 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use support::client::{Client, Got};
-use support::deriv::{is_push, next_push, next_reply};
+use support::deriv::{PATH, call, is_push, next_push, next_reply};
 use support::fixture;
 use support::frame::{BINARY, message};
 use support::http;
 use support::relay::Relay;
 use support::shape::same;
-
-const PATH: &str = "/websockets/v3?app_id=1089";
-
-/// Sends a call; its answer, pushes aside.
-#[track_caller]
-fn call(client: &mut Client, request: &Value) -> Value {
-    client.send(&request.to_string());
-    let answer = next_reply(client);
-    assert_eq!(answer["echo_req"], *request, "{answer}");
-    answer
-}
 
 #[track_caller]
 fn expect_error(answer: &Value, msg_type: &str, code: &str, words: &str) {

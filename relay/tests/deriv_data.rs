@@ -7,20 +7,10 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use support::client::{Client, connect_narrow};
-use support::deriv::{next_push, next_reply};
+use support::deriv::{PATH, call, next_push, next_reply};
 use support::http::upgrade;
 use support::relay::Relay;
 use support::venue::Venue;
-
-const PATH: &str = "/websockets/v3?app_id=1089";
-
-#[track_caller]
-fn call(client: &mut Client, request: &Value) -> Value {
-    client.send(&request.to_string());
-    let answer = next_reply(client);
-    assert_eq!(answer["echo_req"], *request, "{answer}");
-    answer
-}
 
 fn numbers(value: &Value) -> Vec<u64> {
     value.as_array().expect("a list").iter().map(|number| number.as_u64().expect("seconds")).collect()

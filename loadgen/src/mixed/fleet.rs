@@ -6,15 +6,14 @@ use super::violations::Kind;
 use super::who::Who;
 use super::window::Now;
 use crate::clock::now_ns;
+use crate::connect::connect;
 use crate::frame;
 use crate::handshake;
 use crate::poll::{Interest, Poller, Ready};
-use crate::run::fleet::PER_SOURCE_MAX;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rustix::time::{ClockId, clock_gettime};
-use socket2::{Domain, Socket, Type};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 struct Slot {
@@ -60,28 +59,11 @@ impl Fleet {
     }
 
     pub fn open(&mut self, who: Who) -> Result<()> {
-        let socket = self.connect(who.index)?;
+        let socket = connect(self.address, who.index, None)?;
         self.poller.add(&socket, who.index as u64, Interest::Write)?;
         self.slots[who.index] = Some(Slot { socket, client: Client::new(who, self.pairs) });
         self.pending += 1;
         Ok(())
-    }
-
-    fn connect(&self, index: usize) -> Result<TcpStream> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).context("a socket (out of descriptors?)")?;
-        socket.set_nonblocking(true)?;
-        socket.set_tcp_nodelay(true)?;
-        let source = index / PER_SOURCE_MAX;
-        if source > 0 && self.address.ip().is_loopback() {
-            let source = Ipv4Addr::new(127, 0, 0, u8::try_from(source + 1).context("too many connections")?);
-            socket.bind(&SocketAddr::V4(SocketAddrV4::new(source, 0)).into())?;
-        }
-        match socket.connect(&self.address.into()) {
-            Err(error) if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {
-                Err(error).with_context(|| format!("connecting to {}", self.address))
-            }
-            _ => Ok(socket.into()),
-        }
     }
 
     /// Waits for up to `timeout` and serves what is ready.

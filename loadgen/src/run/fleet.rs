@@ -3,17 +3,14 @@
 use super::connection::{Common, Connection, Phase};
 use super::tally::{Role, Tally};
 use crate::clock::now_ns;
+use crate::connect::connect;
 use crate::frame;
 use crate::handshake;
 use crate::poll::{Interest, Poller, Ready};
-use anyhow::{Context, Result};
-use socket2::{Domain, Socket, Type};
+use anyhow::Result;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
-
-/// Above this many connections between two addresses connect() itself gets slow: its search for a free port is linear.
-pub const PER_SOURCE_MAX: usize = 12_000;
 
 /// Kept small, so that it is the relay that notices a slow reader, not the kernel that hides it.
 const SLOW_BUFFER_BYTES: usize = 16 * 1024;
@@ -66,32 +63,13 @@ impl<'a> Fleet<'a> {
     pub fn open(&mut self, index: usize, role: Role) -> Result<()> {
         self.drop_client(index);
         let (_, topics) = (self.path)(index);
-        let socket = self.connect(index, role)?;
+        let receive_bytes = matches!(role, Role::Slow | Role::Stuck).then_some(SLOW_BUFFER_BYTES);
+        let socket = connect(self.address, index, receive_bytes)?;
         self.poller.add(&socket, index as u64, Interest::Write)?;
         let state = Connection::new(role, topics.into_iter());
         self.clients[index] = Some(Client { socket, state, allowance: 0 });
         self.pending += 1;
         Ok(())
-    }
-
-    fn connect(&self, index: usize, role: Role) -> Result<TcpStream> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).context("a socket (out of descriptors?)")?;
-        socket.set_nonblocking(true)?;
-        socket.set_tcp_nodelay(true)?;
-        if matches!(role, Role::Slow | Role::Stuck) {
-            socket.set_recv_buffer_size(SLOW_BUFFER_BYTES)?;
-        }
-        let source = index / PER_SOURCE_MAX;
-        if source > 0 && self.address.ip().is_loopback() {
-            let source = Ipv4Addr::new(127, 0, 0, u8::try_from(source + 1).context("too many connections")?);
-            socket.bind(&SocketAddr::V4(SocketAddrV4::new(source, 0)).into())?;
-        }
-        match socket.connect(&self.address.into()) {
-            Err(error) if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {
-                Err(error).with_context(|| format!("connecting to {}", self.address))
-            }
-            _ => Ok(socket.into()),
-        }
     }
 
     /// Waits for up to `timeout` and serves what is ready.

@@ -4,6 +4,9 @@ use serde_json::Value;
 
 use super::client::Client;
 
+/// The document's own app_id.
+pub const PATH: &str = "/websockets/v3?app_id=1089";
+
 pub fn is_push(message: &Value) -> bool {
     matches!(message["msg_type"].as_str(), Some("tick" | "ohlc" | "relay_notice"))
 }
@@ -29,4 +32,13 @@ pub fn next_reply(client: &mut Client) -> Value {
             return message;
         }
     }
+}
+
+/// Sends a call; its answer, pushes aside.
+#[track_caller]
+pub fn call(client: &mut Client, request: &Value) -> Value {
+    client.send(&request.to_string());
+    let answer = next_reply(client);
+    assert_eq!(answer["echo_req"], *request, "{answer}");
+    answer
 }
