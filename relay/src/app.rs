@@ -7,10 +7,9 @@
 mod catalog;
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use rand::TryRng as _;
@@ -18,6 +17,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Notify, watch};
 use tokio::task::LocalSet;
 
 use crate::access::rate::Callers;
@@ -145,22 +145,22 @@ impl App {
     pub fn run(self) -> anyhow::Result<()> {
         let App { shared, listeners, admin, upstreams, market, users, runtime, signals } = self;
         let mut upstreams: Vec<_> = upstreams.into_iter().enumerate().collect();
-        let finished = Arc::new(AtomicUsize::new(0));
+        let ends = Ends::new(shared.config.shards);
         let mut threads = Vec::new();
         let feeders = shared.config.upstream_threads;
         for thread in 0..feeders {
             let mine = take_share(&mut upstreams, thread, feeders);
-            let (shared, finished) = (shared.clone(), finished.clone());
+            let (shared, shards) = (shared.clone(), ends.shards());
             let work = async move {
                 start_upstreams(&shared, mine);
-                wait_for_shards(&shared, &finished).await;
+                shards.ended().await;
                 Ok(())
             };
-            threads.push(spawn(format!("upstream-{thread}"), move || work)?);
+            threads.push(spawn(format!("upstream-{thread}"), &ends, move || work)?);
         }
         for (id, listener) in listeners.into_iter().enumerate() {
             let mine = take_share(&mut upstreams, id, shared.config.shards);
-            let (shared, finished) = (shared.clone(), finished.clone());
+            let (shared, shards) = (shared.clone(), ends.shards());
             let work = move || async move {
                 start_upstreams(&shared, mine);
                 if id == 0 {
@@ -168,20 +168,20 @@ impl App {
                 }
                 // A task beside the upstreams' tasks: what wakes it there is run next, without a look at the sockets.
                 let result = tokio::task::spawn_local(Shard::new(id, shared.clone(), listener)?.run()).await?;
-                finished.fetch_add(1, Relaxed);
-                wait_for_shards(&shared, &finished).await;
+                shards.one_ended();
+                shards.ended().await;
                 result.context("the shard cannot go on")
             };
-            threads.push(spawn(format!("shard-{id}"), work)?);
+            threads.push(spawn(format!("shard-{id}"), &ends, work)?);
         }
-        threads.push(start_market(&shared, market, &finished)?);
-        threads.push(start_users(&shared, users, &finished)?);
+        threads.push(start_market(&shared, market, &ends)?);
+        threads.push(start_users(&shared, users, &ends)?);
         if let Some(listener) = admin {
             let shared = shared.clone();
             // It answers to the end; nobody waits for it.
-            spawn("admin".into(), move || admin::serve(listener, shared))?;
+            spawn("admin".into(), &ends, move || admin::serve(listener, shared))?;
         }
-        runtime.block_on(wait_for_end(&shared, &threads, signals));
+        runtime.block_on(wait_for_end(&shared, ends, signals));
         for thread in threads {
             thread.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
         }
@@ -305,39 +305,33 @@ fn start_upstreams(shared: &Arc<Shared>, upstreams: Vec<(usize, Start)>) {
 fn start_market(
     shared: &Arc<Shared>,
     told: UnboundedReceiver<Told>,
-    finished: &Arc<AtomicUsize>,
+    ends: &Ends,
 ) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
-    let (shared, finished) = (shared.clone(), finished.clone());
+    let (shared, shards) = (shared.clone(), ends.shards());
     let work = move || async move {
         let ingest = Ingest::new(shared.clone(), shared.config.upstreams.len());
         let market = Market::new(shared.desk.catalog.clone());
         drop(tokio::task::spawn_local(market::run(shared.clone(), market, ingest, told)));
-        wait_for_shards(&shared, &finished).await;
+        shards.ended().await;
         Ok(())
     };
-    spawn("market".into(), work)
+    spawn("market".into(), ends, work)
 }
 
 /// Apart from the shards: what an account did before the start is told over when somebody comes to listen.
 fn start_users(
     shared: &Arc<Shared>,
     (settings, demand): (sources::Settings, UnboundedReceiver<Demand>),
-    finished: &Arc<AtomicUsize>,
+    ends: &Ends,
 ) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
-    let (shared, finished) = (shared.clone(), finished.clone());
+    let (shared, shards) = (shared.clone(), ends.shards());
     let work = move || async move {
         let ingest = Ingest::new(shared.clone(), shared.config.upstreams.len() + 1);
         drop(tokio::task::spawn_local(sources::run(shared.clone(), settings, ingest, demand)));
-        wait_for_shards(&shared, &finished).await;
+        shards.ended().await;
         Ok(())
     };
-    spawn("users".into(), work)
-}
-
-async fn wait_for_shards(shared: &Shared, finished: &AtomicUsize) {
-    while finished.load(Relaxed) < shared.shards.len() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    spawn("users".into(), ends, work)
 }
 
 fn runtime() -> anyhow::Result<Runtime> {
@@ -345,14 +339,16 @@ fn runtime() -> anyhow::Result<Runtime> {
 }
 
 /// A thread with a runtime of its own, and the tasks that never leave it.
-fn spawn<F, W>(name: String, work: W) -> anyhow::Result<JoinHandle<anyhow::Result<()>>>
+fn spawn<F, W>(name: String, ends: &Ends, work: W) -> anyhow::Result<JoinHandle<anyhow::Result<()>>>
 where
     W: FnOnce() -> F + Send + 'static,
     F: Future<Output = anyhow::Result<()>>,
 {
+    let ended = ends.thread.clone();
     let start = move || {
-        let runtime = runtime()?;
-        LocalSet::new().block_on(&runtime, work())
+        let result = runtime().and_then(|runtime| LocalSet::new().block_on(&runtime, work()));
+        ended.notify_one();
+        result
     };
     std::thread::Builder::new().name(name).spawn(start).context("cannot start a thread")
 }
@@ -377,8 +373,7 @@ impl Signals {
 }
 
 /// Waits for a signal, has everybody told, and waits for them. A second signal does not wait.
-async fn wait_for_end(shared: &Shared, threads: &[JoinHandle<anyhow::Result<()>>], mut signals: Signals) {
-    let mut look = tokio::time::interval(Duration::from_millis(50));
+async fn wait_for_end(shared: &Shared, ends: Ends, mut signals: Signals) {
     loop {
         tokio::select! {
             name = signals.next() => {
@@ -390,11 +385,42 @@ async fn wait_for_end(shared: &Shared, threads: &[JoinHandle<anyhow::Result<()>>
                 tracing::info!(signal = name, connections, drain = ?shared.config.drain, "stopping");
                 shared.drain();
             }
-            _ = look.tick() => {
-                if threads.iter().any(JoinHandle::is_finished) {
-                    return;
-                }
-            }
+            () = ends.thread.notified() => return,
         }
+    }
+}
+
+/// How threads learn that others have ended. Nobody looks at intervals: an idle relay is to cost nothing.
+struct Ends {
+    shards: Shards,
+    /// Rung by each thread when it ends.
+    thread: Arc<Notify>,
+}
+
+impl Ends {
+    fn new(shards: usize) -> Ends {
+        Ends { shards: Shards { running: watch::Sender::new(shards) }, thread: Arc::default() }
+    }
+
+    fn shards(&self) -> Shards {
+        self.shards.clone()
+    }
+}
+
+/// The shards that have not drained yet.
+#[derive(Clone)]
+struct Shards {
+    running: watch::Sender<usize>,
+}
+
+impl Shards {
+    fn one_ended(&self) {
+        self.running.send_modify(|running| *running -= 1);
+    }
+
+    async fn ended(&self) {
+        let mut running = self.running.subscribe();
+        // The sender is this one's own.
+        running.wait_for(|running| *running == 0).await.expect("a sender lives");
     }
 }
