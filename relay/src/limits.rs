@@ -161,6 +161,9 @@ pub const PRODUCTS_MAX: usize = 4096;
 /// How long one is kept warm after the last client: one that reconnects finds the present at once.
 pub const PRODUCT_LINGER_MS: u64 = 30_000;
 
+/// How long an account's own stream is kept after its last listener: who comes right back costs the venue no new key.
+pub const USER_LINGER: Duration = Duration::from_secs(5);
+
 /// Questions that wait for data, or whose answers wait to be fetched.
 pub const QUESTIONS_MAX: usize = 16 * 1024;
 

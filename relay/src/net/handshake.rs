@@ -134,7 +134,8 @@ mod tests {
     async fn a_connection_that_asks_anew_is_not_old() {
         let old = 100 * TICKS_PER_SECOND;
         // (phase, since) of each, and which one is shed.
-        let table: &[(&[(Phase, Tick)], Option<usize>)] = &[
+        type Case<'a> = (&'a [(Phase, Tick)], Option<usize>);
+        let table: &[Case<'_>] = &[
             (&[(Phase::Busy, old), (Phase::Busy, old - STUCK - 1)], Some(1)),
             (&[(Phase::Busy, old - STUCK), (Phase::Idle, old - YOUNG - 1)], Some(1)),
             (&[(Phase::Busy, old - STUCK), (Phase::Idle, old - YOUNG)], None),
