@@ -145,6 +145,7 @@ counters! {
         too_big: "relay_upstream_dropped_total", "reason=\"too_big\"", "counter", "Upstream messages not published, by reason.";
         unknown: "relay_upstream_dropped_total", "reason=\"not_subscribed\"", "counter", "Upstream messages not published, by reason.";
         unnamed: "relay_upstream_dropped_total", "reason=\"no_stream_name\"", "counter", "Upstream messages not published, by reason.";
+        malformed: "relay_upstream_dropped_total", "reason=\"malformed\"", "counter", "Upstream messages not published, by reason.";
         binary: "relay_upstream_dropped_total", "reason=\"binary\"", "counter", "Upstream messages not published, by reason.";
         connected: "relay_upstream_connects_total", "", "counter", "Connections made to the venue.";
         lost: "relay_upstream_losses_total", "", "counter", "Connections to the venue lost, failed attempts included.";

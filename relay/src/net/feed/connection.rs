@@ -1,5 +1,6 @@
 //! One life of one connection, from the dial to its end.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use tokio::sync::{mpsc, oneshot};
@@ -7,11 +8,16 @@ use tokio::sync::{mpsc, oneshot};
 use super::shared::Shared;
 use super::writer::Outgoing;
 use super::{Settings, Sink, dial, reader, writer};
+use crate::venue::adapter::Conversation;
 use crate::venue::manager::{Conn, Loss};
+
+/// What is said on it: the driver composes, the reader decodes, both on one thread.
+pub(super) type Talk = Rc<RefCell<Box<dyn Conversation>>>;
 
 /// The driver's ends of it. Dropping them makes the writer say goodbye and end.
 pub(super) struct Handle {
     pub conn: Conn,
+    pub talk: Talk,
     pub queue: mpsc::UnboundedSender<Outgoing>,
     pub abort_reader: tokio::task::AbortHandle,
     /// Dropped together with the queue: limits how long a stuck writer may linger.
@@ -40,6 +46,8 @@ pub(super) fn start<S: Sink + 'static>(
             writer::write(socket, outgoing, ended).await;
         }
     });
+    let talk: Talk = Rc::new(RefCell::new(settings.adapter.converse(0)));
+    let heard = Rc::clone(&talk);
     let (shared, settings) = (Rc::clone(shared), Rc::clone(settings));
     let abort_reader = tasks.spawn_local(async move {
         let dialled = match dial::dial(&settings).await {
@@ -49,8 +57,8 @@ pub(super) fn start<S: Sink + 'static>(
         // Fails only if the writer is gone, and then this task is about to be aborted.
         let _ = to_writer.send(dialled.write);
         shared.connected(conn);
-        let why = reader::read(&shared, conn, dialled.read, dialled.leftover).await;
+        let why = reader::read(&shared, conn, &heard, dialled.read, dialled.leftover).await;
         shared.lost(conn, why);
     });
-    Handle { conn, queue, abort_reader, _ended }
+    Handle { conn, talk, queue, abort_reader, _ended }
 }

@@ -12,8 +12,9 @@ use tokio::task::JoinSet;
 use super::connection::{self, Handle};
 use super::shared::Shared;
 use super::writer::Outgoing;
-use super::{Decode, Demand, FeedEvent, Settings, Sink};
-use crate::venue::manager::{Action, Conn, Manager, TopicId};
+use super::{Demand, FeedEvent, Settings, Sink};
+use crate::venue::adapter::{Conversation, Ping};
+use crate::venue::manager::{Action, Conn, Manager, Method, TopicId};
 
 /// Demands taken in before their consequences are carried out.
 const DEMANDS_PER_TURN: usize = 1_024;
@@ -27,12 +28,11 @@ pub async fn run(
     settings: Settings,
     mut mailbox: UnboundedReceiver<Demand>,
     sink: impl Sink + 'static,
-    decode: Decode,
     shutdown: impl Future<Output = ()>,
 ) {
     let mut shutdown = pin!(shutdown);
     let manager = Manager::new(settings.manager.clone(), settings.seed);
-    let shared = Shared::new(manager, sink, decode);
+    let shared = Shared::new(manager, sink);
     let mut driver = Driver { shared, settings: Rc::new(settings), handles: BTreeMap::new(), tasks: JoinSet::new() };
     driver.want_always();
     let mut demands = Vec::new();
@@ -100,9 +100,18 @@ impl<S: Sink + 'static> Driver<S> {
                 let handle = connection::start(&mut self.tasks, &self.shared, &self.settings, conn);
                 self.handles.insert(conn.index, handle);
             }
-            Action::Send { conn, text } => self.send(conn, Outgoing::Text(text)),
-            Action::Ping { conn } => self.send(conn, Outgoing::Ping),
-            Action::Pong { conn, payload } => self.send(conn, Outgoing::Pong(payload)),
+            Action::Request { conn, method, names, id } => self.say(conn, |talk| {
+                let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+                Outgoing::Text(match method {
+                    Method::Subscribe => talk.subscribe(&names, id),
+                    Method::Unsubscribe => talk.unsubscribe(&names, id),
+                })
+            }),
+            Action::Ping { conn } => self.say(conn, |talk| match talk.ping() {
+                Ping::Frame => Outgoing::Ping,
+                Ping::Text(text) => Outgoing::Text(text),
+            }),
+            Action::Pong { conn, payload } => self.say(conn, |_| Outgoing::Pong(payload)),
             Action::Close { conn } => {
                 self.handles.remove(&conn.index);
                 self.shared.event(FeedEvent::Closed { conn: conn.index });
@@ -126,8 +135,9 @@ impl<S: Sink + 'static> Driver<S> {
         }
     }
 
-    fn send(&self, conn: Conn, outgoing: Outgoing) {
+    fn say(&self, conn: Conn, compose: impl FnOnce(&mut dyn Conversation) -> Outgoing) {
         if let Some(handle) = self.handles.get(&conn.index).filter(|handle| handle.conn == conn) {
+            let outgoing = compose(&mut **handle.talk.borrow_mut());
             // A writer that is gone has seen an error, which the reader sees as well.
             let _ = handle.queue.send(outgoing);
         }

@@ -5,15 +5,23 @@ use std::rc::Rc;
 
 use tokio::sync::Notify;
 
-use super::{Decode, Decoded, DropReason, FeedEvent, Sink};
+use super::connection::Talk;
+use super::{DropReason, FeedEvent, Sink};
+use crate::venue::adapter::{Invalid, Said};
 use crate::venue::manager::{Conn, Loss, Manager, Reply, TopicId};
 
 const NS_PER_MS: u64 = 1_000_000;
 
+/// When a read of the socket returned, by both clocks. Read once per read.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    pub monotonic_ns: u64,
+    pub calendar_ms: u64,
+}
+
 pub(super) struct Shared<S> {
     pub manager: RefCell<Manager>,
     sink: RefCell<S>,
-    decode: Decode,
     /// The manager may have something to do.
     pub news: Notify,
     has_news: Cell<bool>,
@@ -22,11 +30,10 @@ pub(super) struct Shared<S> {
 }
 
 impl<S: Sink> Shared<S> {
-    pub fn new(manager: Manager, sink: S, decode: Decode) -> Rc<Self> {
+    pub fn new(manager: Manager, sink: S) -> Rc<Self> {
         Rc::new(Self {
             manager: RefCell::new(manager),
             sink: RefCell::new(sink),
-            decode,
             news: Notify::new(),
             has_news: Cell::new(false),
             logged: RefCell::new(Vec::new()),
@@ -45,27 +52,35 @@ impl<S: Sink> Shared<S> {
         self.sink.borrow_mut().event(event);
     }
 
+    pub fn now(&self) -> Moment {
+        let sink = self.sink.borrow();
+        Moment { monotonic_ns: sink.now_ns(), calendar_ms: sink.calendar_ms() }
+    }
+
     /// One whole text message.
-    pub fn message(&self, conn: Conn, text: &[u8], read_ns: u64) {
+    pub fn message(&self, conn: Conn, talk: &Talk, text: &[u8], at: Moment) {
+        talk.borrow_mut().decode(text, at.calendar_ms, &mut |said| self.said(conn, said, at.monotonic_ns));
+    }
+
+    fn said(&self, conn: Conn, said: Said<'_>, read_ns: u64) {
         // The clock was read at the socket; once per read is enough for deadlines.
         let now = read_ns / NS_PER_MS;
-        match (self.decode)(text) {
-            Decoded::Data { stream, data } => {
-                let id = self.sink.borrow_mut().frame(&stream, data, read_ns);
+        match said {
+            Said::Data { stream, payload } => {
+                let id = self.sink.borrow_mut().frame(conn, stream, payload, read_ns);
                 match id {
                     Some(id) => self.data(TopicId(id), now),
                     None => self.dropped(conn, DropReason::UnknownTopic),
                 }
             }
-            Decoded::Ack { id } => self.reply(conn, id, Reply::Ok, now),
-            Decoded::Error { id, code, msg } => {
-                tracing::warn!(conn = conn.index, ?id, code, msg = &*msg, "the venue refused a request");
-                self.reply(conn, id, Reply::Error { code, msg: &msg }, now);
+            Said::Ack { id } => self.reply(conn, id, Reply::Ok, now),
+            Said::Error { id, code, msg } => {
+                tracing::warn!(conn = conn.index, ?id, code, msg, "the venue refused a request");
+                self.reply(conn, id, Reply::Error { code, msg }, now);
             }
-            Decoded::Shutdown => self.lost(conn, Loss::Shutdown),
-            Decoded::NoStreamName => self.dropped(conn, DropReason::NoStreamName),
-            Decoded::NotJson => self.dropped(conn, DropReason::NotJson),
-            Decoded::Other => {}
+            Said::Shutdown => self.lost(conn, Loss::Shutdown),
+            Said::Invalid(invalid) => self.dropped(conn, invalid.into()),
+            _ => {}
         }
     }
 
@@ -120,5 +135,16 @@ impl<S: Sink> Shared<S> {
     fn reply(&self, conn: Conn, id: Option<u64>, reply: Reply<'_>, now: u64) {
         self.manager.borrow_mut().acked(conn, id, reply, now);
         self.has_news.set(true);
+    }
+}
+
+impl From<Invalid> for DropReason {
+    fn from(invalid: Invalid) -> Self {
+        match invalid {
+            Invalid::NotUtf8 => Self::NotUtf8,
+            Invalid::NotJson => Self::NotJson,
+            Invalid::NoStreamName => Self::NoStreamName,
+            Invalid::Malformed => Self::Malformed,
+        }
     }
 }

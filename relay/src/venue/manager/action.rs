@@ -1,5 +1,7 @@
 //! What the manager and the one who drives it say to each other.
 
+use std::sync::Arc;
+
 /// The caller's number for a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicId(pub u32);
@@ -35,16 +37,25 @@ pub enum Reply<'a> {
     Error { code: i64, msg: &'a str },
 }
 
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    Subscribe,
+    Unsubscribe,
+}
+
 /// What the caller has to do, or to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     Dial {
         conn: Conn,
     },
-    /// A text message.
-    Send {
+    /// One message that asks for streams, or ends them. Its answer repeats `id`.
+    Request {
         conn: Conn,
-        text: String,
+        method: Method,
+        names: Vec<Arc<str>>,
+        id: u64,
     },
     Ping {
         conn: Conn,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::{Conn, Settings, TopicId};
+use super::{Conn, Method, Settings, TopicId};
 use crate::venue::backoff::Backoff;
 use crate::venue::governor::Governor;
 
@@ -17,13 +17,6 @@ pub(super) enum Phase {
     Waiting,
     Dialing,
     Open,
-}
-
-/// What a request asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Method {
-    Subscribe,
-    Unsubscribe,
 }
 
 #[derive(Debug)]

@@ -26,7 +26,7 @@ mod trouble_tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-pub use action::{Action, Conn, Loss, Reply, TopicId};
+pub use action::{Action, Conn, Loss, Method, Reply, TopicId};
 pub use settings::Settings;
 
 use crate::venue::governor::Governor;

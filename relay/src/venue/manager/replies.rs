@@ -1,9 +1,8 @@
 //! What a connection reports: its beginning, the venue's answers, its end.
 
-use super::link::Method;
 use super::link::{Phase, Request};
 use super::topic::{Class, Health, Place};
-use super::{Action, Conn, Loss, Manager, Reply, TopicId};
+use super::{Action, Conn, Loss, Manager, Method, Reply, TopicId};
 
 /// "Too many subscriptions" (protocols/binance.md section 2).
 const CODE_TOO_MANY: i64 = 4;

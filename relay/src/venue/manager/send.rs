@@ -1,9 +1,10 @@
 //! What goes out on each connection, and when.
 
-use super::link::{Method, PONG_RESERVE, Phase, Request};
+use std::sync::Arc;
+
+use super::link::{PONG_RESERVE, Phase, Request};
 use super::topic::Place;
-use super::{Action, Manager, TopicId};
-use crate::wire::stream::upstream::{subscribe_line, unsubscribe_line};
+use super::{Action, Manager, Method, TopicId};
 
 impl Manager {
     pub(super) fn close_if_empty(&mut self, index: usize, now: u64) {
@@ -99,12 +100,8 @@ impl Manager {
         let link = &mut self.links[index];
         link.messages.take(now);
         link.request_id += 1;
-        let names: Vec<&str> = topics.iter().map(|id| &*self.topics[id].name).collect();
-        let text = match method {
-            Method::Subscribe => subscribe_line(&names, link.request_id),
-            Method::Unsubscribe => unsubscribe_line(&names, link.request_id),
-        };
-        self.actions.push_back(Action::Send { conn: link.conn(index), text });
+        let names = topics.iter().map(|id| Arc::clone(&self.topics[id].name)).collect();
+        self.actions.push_back(Action::Request { conn: link.conn(index), method, names, id: link.request_id });
         link.requests.insert(link.request_id, Request { method, topics, sent_at: now });
     }
 }
