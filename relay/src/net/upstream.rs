@@ -151,6 +151,27 @@ impl Ingest {
                 );
             }
             FeedEvent::Dropped { reason } => self.dropped(reason),
+            FeedEvent::Blocked { ms } => {
+                self.counters().blocks.one();
+                self.counters().blocked.set(1);
+                tracing::warn!(
+                    upstream = name,
+                    seconds = ms / 1_000,
+                    "the venue refuses us, nothing is tried for a while"
+                );
+            }
+            FeedEvent::Unblocked => {
+                self.counters().blocked.set(0);
+                tracing::info!(upstream = name, "the venue takes us again");
+            }
+            FeedEvent::Rotating { conn, why } => {
+                tracing::info!(upstream = name, conn, ?why, "another connection takes over");
+            }
+            FeedEvent::Rotated { .. } => self.counters().rotations.one(),
+            FeedEvent::Renewed(id) => {
+                self.counters().renewed.one();
+                tracing::debug!(upstream = name, stream = self.channel_name(id), "a stream is asked for again");
+            }
             FeedEvent::TopicLive(_) => {}
             FeedEvent::TopicLost(id) => self.lost(id),
             FeedEvent::TopicStale(id) => self.quiet(id),

@@ -25,13 +25,15 @@ pub(super) enum Told {
 
 struct Recorder {
     told: Rc<RefCell<Vec<Told>>>,
+    brought: Rc<RefCell<Vec<(String, usize)>>>,
     start: Instant,
 }
 
 impl Sink for Recorder {
-    fn frame(&mut self, _: Conn, stream: &str, data: &[u8], read_ns: u64) -> Option<u32> {
+    fn frame(&mut self, conn: Conn, stream: &str, data: &[u8], read_ns: u64) -> Option<u32> {
         assert!(read_ns <= self.now_ns());
         let data = String::from_utf8(data.to_vec()).expect("checked by the feed");
+        self.brought.borrow_mut().push((data.clone(), conn.index));
         self.told.borrow_mut().push(Told::Frame(stream.to_owned(), data));
         stream.strip_prefix('s').and_then(|id| id.parse().ok())
     }
@@ -57,6 +59,8 @@ pub(super) struct World {
     pub venue: Venue,
     pub demand: mpsc::UnboundedSender<Demand>,
     pub told: Rc<RefCell<Vec<Told>>>,
+    /// Payloads, and the connections they came on.
+    pub brought: Rc<RefCell<Vec<(String, usize)>>>,
     pub shutdown: oneshot::Sender<()>,
     pub feed: tokio::task::JoinHandle<()>,
 }
@@ -71,7 +75,8 @@ impl World {
     pub fn start_with(venue: Venue, url: &str, tls: Option<Arc<ClientConfig>>) -> Self {
         let target = Target::parse(url).expect("a url");
         let backoff = Shape { first_ms: 20, ..Shape::default() };
-        let manager = manager::Settings { gather_ms: 5, linger_ms: 20, backoff, ..manager::Settings::default() };
+        let manager =
+            manager::Settings { gather_ms: 5, linger_ms: 20, backoff, overlap_ms: 20, ..manager::Settings::default() };
         let settings = Settings {
             adapter: Arc::new(Stream::new(target.path())),
             target,
@@ -83,10 +88,11 @@ impl World {
         let (demand, mailbox) = mpsc::unbounded_channel();
         let (shutdown, stop) = oneshot::channel::<()>();
         let told = Rc::new(RefCell::new(Vec::new()));
-        let sink = Recorder { told: Rc::clone(&told), start: Instant::now() };
+        let brought = Rc::new(RefCell::new(Vec::new()));
+        let sink = Recorder { told: Rc::clone(&told), brought: Rc::clone(&brought), start: Instant::now() };
         let stop = async move { stop.await.unwrap_or(()) };
         let feed = tokio::task::spawn_local(run(settings, mailbox, sink, stop));
-        Self { venue, demand, told, shutdown, feed }
+        Self { venue, demand, told, brought, shutdown, feed }
     }
 
     pub fn want(&self, id: u32) {
@@ -118,6 +124,10 @@ impl World {
 
     pub async fn until_frame(&self, payload: &str) {
         self.until(|told| matches!(told, Told::Frame(_, data) if data == payload)).await;
+    }
+
+    pub fn brought_by(&self, payload: &str) -> Option<usize> {
+        self.brought.borrow().iter().find(|(data, _)| data == payload).map(|&(_, conn)| conn)
     }
 
     pub fn count(&self, event: &FeedEvent) -> usize {

@@ -12,6 +12,7 @@ mod inlet;
 mod message;
 mod reader;
 pub mod request;
+mod retry;
 mod shared;
 pub mod single;
 mod target;
@@ -93,6 +94,21 @@ pub enum FeedEvent {
     Governed {
         conn: usize,
     },
+    /// The venue refuses us: no connection is tried for so long.
+    Blocked {
+        ms: u64,
+    },
+    /// It takes us again.
+    Unblocked,
+    /// Another connection is made to take over this one's streams.
+    Rotating {
+        conn: usize,
+        why: manager::Rotation,
+    },
+    /// It has, and this one ends.
+    Rotated {
+        conn: usize,
+    },
     /// The venue takes fewer streams per connection than configured.
     Learned {
         conn: usize,
@@ -101,6 +117,8 @@ pub enum FeedEvent {
     Dropped {
         reason: DropReason,
     },
+    /// Asked for again, alone: its chain was broken, or it went silent.
+    Renewed(u32),
     TopicLive(u32),
     TopicLost(u32),
     TopicStale(u32),

@@ -202,6 +202,9 @@ impl World {
                     self.events.retain(|_, event| !matches!(event, Event::Dialled(other, _) if *other == conn));
                 }
                 Action::Governed { .. } | Action::Learned { .. } => {}
+                Action::Blocked { .. } | Action::Unblocked { .. } => {}
+                Action::Rotating { .. } | Action::Rotated { .. } | Action::Renewed(_) => {}
+                Action::Say { .. } => {}
                 other => self.told(other),
             }
         }
