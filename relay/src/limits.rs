@@ -8,6 +8,9 @@ pub const CLIENT_MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// The same on `/echo`, which the conformance suite drives with large messages.
 pub const ECHO_MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Texts a venue waits for that its limit of messages holds up; above it the connection is ended.
+pub const UPSTREAM_ANSWERS_MAX: usize = 16;
+
 /// A venue's message, its fragments joined.
 pub const UPSTREAM_MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 

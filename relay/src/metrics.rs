@@ -145,6 +145,7 @@ counters! {
         too_big: "relay_upstream_dropped_total", "reason=\"too_big\"", "counter", "Upstream messages not published, by reason.";
         unknown: "relay_upstream_dropped_total", "reason=\"not_subscribed\"", "counter", "Upstream messages not published, by reason.";
         unnamed: "relay_upstream_dropped_total", "reason=\"no_stream_name\"", "counter", "Upstream messages not published, by reason.";
+        malformed: "relay_upstream_dropped_total", "reason=\"malformed\"", "counter", "Upstream messages not published, by reason.";
         binary: "relay_upstream_dropped_total", "reason=\"binary\"", "counter", "Upstream messages not published, by reason.";
         connected: "relay_upstream_connects_total", "", "counter", "Connections made to the venue.";
         lost: "relay_upstream_losses_total", "", "counter", "Connections to the venue lost, failed attempts included.";
@@ -152,6 +153,10 @@ counters! {
         refused: "relay_upstream_refused_total", "", "counter", "Streams the venue refused.";
         gave_up: "relay_upstream_given_up_total", "", "counter", "Streams given up because no data ever came.";
         governed: "relay_upstream_governed_total", "", "counter", "Times a message waited for the venue's limit.";
+        blocks: "relay_upstream_blocks_total", "", "counter", "Times the venue refused us so that nothing was tried for a while.";
+        blocked: "relay_upstream_blocked", "", "gauge", "1 while nothing is tried because the venue refused us.";
+        rotations: "relay_upstream_rotations_total", "", "counter", "Connections replaced while they worked.";
+        renewed: "relay_upstream_renewed_total", "", "counter", "Streams asked for again, silent or with a broken chain.";
         connections: "relay_upstream_connections", "", "gauge", "Open connections to the venue.";
         streams: "relay_upstream_streams", "", "gauge", "Streams held at the venue.";
         stale: "relay_upstream_streams_stale", "", "gauge", "Streams whose connection is lost.";

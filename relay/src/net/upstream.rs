@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::feed::{self, Decoded, DropReason, FeedEvent, Sink, Target};
+use super::feed::{self, DropReason, FeedEvent, Sink, Target};
 use super::ingest::{Ingest, Link};
 use crate::config::{Config, Source, Upstream};
 use crate::fanout::topics::Demand;
-use crate::venue::manager;
-use crate::wire::stream::upstream as wire;
+use crate::venue::adapter::stream::Stream;
+use crate::venue::manager::{self, Conn};
 
 /// What a feed needs, read before anything starts: the certificates come from files.
 pub fn settings(config: &Config, upstream: &Upstream) -> anyhow::Result<Option<feed::Settings>> {
@@ -34,7 +34,8 @@ pub fn settings(config: &Config, upstream: &Upstream) -> anyhow::Result<Option<f
     let target = Target::parse(&url.to_string())?;
     // The hasher's keys are the system's randomness: relays started together do not reconnect together.
     let seed = RandomState::new().build_hasher().finish();
-    Ok(Some(feed::Settings { target, tls, manager, always: Vec::new(), seed }))
+    let adapter = Arc::new(Stream::new(target.path()));
+    Ok(Some(feed::Settings { target, adapter, tls, manager, always: Vec::new(), seed }))
 }
 
 fn ms(time: Duration) -> u64 {
@@ -45,7 +46,7 @@ fn ms(time: Duration) -> u64 {
 pub async fn run(settings: feed::Settings, ingest: Ingest, mut demand: UnboundedReceiver<Demand>) {
     let ingest = Rc::new(RefCell::new(ingest));
     let (wants, mailbox) = unbounded_channel();
-    let driver = feed::run(settings, mailbox, Shelf::new(ingest.clone()), decode, std::future::pending());
+    let driver = feed::run(settings, mailbox, Shelf::new(ingest.clone()), std::future::pending());
     let pump = async {
         let mut second = tokio::time::interval(Duration::from_secs(1));
         loop {
@@ -85,7 +86,7 @@ impl Shelf {
 }
 
 impl Sink for Shelf {
-    fn frame(&mut self, stream: &str, data: &[u8], read_ns: u64) -> Option<u32> {
+    fn frame(&mut self, _: Conn, stream: &str, data: &[u8], read_ns: u64) -> Option<u32> {
         self.ingest.borrow_mut().frame(stream, data, read_ns)
     }
 
@@ -111,18 +112,9 @@ impl Sink for Shelf {
     fn now_ns(&self) -> u64 {
         self.ingest.borrow().now_ns()
     }
-}
 
-fn decode(message: &[u8]) -> Decoded<'_> {
-    match wire::decode(message) {
-        Ok(wire::Upstream::Data { stream, data }) => Decoded::Data { stream, data },
-        Ok(wire::Upstream::Ack { id, .. }) => Decoded::Ack { id: id.and_then(|id| id.parse().ok()) },
-        Ok(wire::Upstream::Error { id, code, msg }) => {
-            Decoded::Error { id: id.and_then(|id| id.parse().ok()), code, msg }
-        }
-        Ok(wire::Upstream::Shutdown) => Decoded::Shutdown,
-        Ok(wire::Upstream::Other) => Decoded::NoStreamName,
-        Err(_) => Decoded::NotJson,
+    fn calendar_ms(&self) -> u64 {
+        self.ingest.borrow().calendar_ms()
     }
 }
 
@@ -159,6 +151,27 @@ impl Ingest {
                 );
             }
             FeedEvent::Dropped { reason } => self.dropped(reason),
+            FeedEvent::Blocked { ms } => {
+                self.counters().blocks.one();
+                self.counters().blocked.set(1);
+                tracing::warn!(
+                    upstream = name,
+                    seconds = ms / 1_000,
+                    "the venue refuses us, nothing is tried for a while"
+                );
+            }
+            FeedEvent::Unblocked => {
+                self.counters().blocked.set(0);
+                tracing::info!(upstream = name, "the venue takes us again");
+            }
+            FeedEvent::Rotating { conn, why } => {
+                tracing::info!(upstream = name, conn, ?why, "another connection takes over");
+            }
+            FeedEvent::Rotated { .. } => self.counters().rotations.one(),
+            FeedEvent::Renewed(id) => {
+                self.counters().renewed.one();
+                tracing::debug!(upstream = name, stream = self.channel_name(id), "a stream is asked for again");
+            }
             FeedEvent::TopicLive(_) => {}
             FeedEvent::TopicLost(id) => self.lost(id),
             FeedEvent::TopicStale(id) => self.quiet(id),
@@ -194,6 +207,7 @@ impl Ingest {
             // The ingest counted it when it did not find the name.
             DropReason::UnknownTopic => return,
             DropReason::NoStreamName => &counters.unnamed,
+            DropReason::Malformed => &counters.malformed,
         };
         counter.one();
         // Once for each reason, not for each message: the counter has the rest.

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -24,7 +24,8 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::{Settings, Target};
+use super::Target;
+use super::retry::retry_after;
 
 /// The certificates we trust, needed for `wss` and `https`.
 pub type Trust<'a> = Option<&'a Arc<ClientConfig>>;
@@ -55,8 +56,8 @@ pub enum DialError {
     Token,
     #[error("the answer's body is too long, or ended early")]
     Body,
-    #[error("answered {0} instead of 101")]
-    Status(StatusCode),
+    #[error("answered {status} instead of 101")]
+    Status { status: StatusCode, retry_after_ms: Option<u64> },
     #[error("the answer's {0} header is wrong")]
     Header(HeaderName),
 }
@@ -69,10 +70,6 @@ pub(super) struct Dialled {
     pub write: WriteHalf,
     /// What was read behind the answer: the first frames.
     pub leftover: Bytes,
-}
-
-pub(super) async fn dial(settings: &Settings) -> Result<Dialled, DialError> {
-    dial_target(&settings.target, settings.tls.as_ref()).await
 }
 
 pub(super) async fn dial_target(target: &Target, tls: Trust<'_>) -> Result<Dialled, DialError> {
@@ -138,7 +135,8 @@ where
     let mut exchange = std::pin::pin!(async {
         let response = sender.send_request(request).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(DialError::Status(response.status()));
+            let retry_after_ms = retry_after(response.headers(), SystemTime::now());
+            return Err(DialError::Status { status: response.status(), retry_after_ms });
         }
         check_headers(response.headers(), &key)?;
         Ok(hyper::upgrade::on(response).await?)

@@ -7,7 +7,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::mock::{BAD, GHOST, Push, Rules, Venue};
-use super::{Action, Conn, Loss, Manager, Reply, Settings, TopicId};
+use super::{Action, Conn, Loss, Manager, Method, Reply, Settings, TopicId};
+use crate::wire::stream::upstream::{subscribe_line, unsubscribe_line};
 
 /// Something that happens at a moment of the virtual clock.
 enum Event {
@@ -177,7 +178,12 @@ impl World {
                     let latency = self.venue.random.random_range(0..=self.venue.rules.latency_ms);
                     self.at(now + latency, Event::Dialled(conn, self.is_reachable));
                 }
-                Action::Send { conn, text } => {
+                Action::Request { conn, method, names, id } => {
+                    let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+                    let text = match method {
+                        Method::Subscribe => subscribe_line(&names, id),
+                        Method::Unsubscribe => unsubscribe_line(&names, id),
+                    };
                     self.sent.push((now, conn, text.clone()));
                     let when = self.venue.arrival(conn, now);
                     self.at(when, Event::ToVenue(conn, Some(text), false));
@@ -196,6 +202,9 @@ impl World {
                     self.events.retain(|_, event| !matches!(event, Event::Dialled(other, _) if *other == conn));
                 }
                 Action::Governed { .. } | Action::Learned { .. } => {}
+                Action::Blocked { .. } | Action::Unblocked { .. } => {}
+                Action::Rotating { .. } | Action::Rotated { .. } | Action::Renewed(_) => {}
+                Action::Say { .. } => {}
                 other => self.told(other),
             }
         }

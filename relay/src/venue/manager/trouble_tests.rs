@@ -112,7 +112,7 @@ fn a_quiet_connection_that_answers_its_pings_lives() {
         manager.tick(now);
         while let Some(action) = manager.poll() {
             match action {
-                Action::Send { .. } => manager.acked(conn, Some(1), Reply::Ok, now),
+                Action::Request { .. } => manager.acked(conn, Some(1), Reply::Ok, now),
                 Action::Ping { .. } => {
                     pings += 1;
                     manager.heard(conn, now + 9_999);
