@@ -222,8 +222,10 @@ fn topics(
         unproven_per_client: config.limits.unproven_names_per_ip as usize,
     };
     let capacity = |upstream: &Upstream| match upstream.source {
-        Source::Sim { .. } => Capacity { slots: config.topics_max, unproven: config.topics_max },
-        Source::Stream { .. } => {
+        Source::Sim { .. } | Source::Rest(_) | Source::Replay { .. } => {
+            Capacity { slots: config.topics_max, unproven: config.topics_max }
+        }
+        _ => {
             let slots = upstream.connections * upstream.streams_per_connection;
             // A part of very little is still something, or nothing could ever prove itself.
             Capacity { slots, unproven: (slots * config.limits.unproven_percent as usize / 100).max(1) }

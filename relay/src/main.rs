@@ -99,7 +99,12 @@ fn run(config: Config) -> ExitCode {
 fn describe(upstream: &config::Upstream) -> String {
     match &upstream.source {
         config::Source::Sim { seed, .. } => format!("{} (built in, seed {seed})", upstream.name),
-        config::Source::Stream { url, .. } => format!("{} ({url})", upstream.name),
+        config::Source::Rest(rest) => format!("{} ({})", upstream.name, rest.url.authority()),
+        config::Source::Replay { file, .. } => format!("{} ({})", upstream.name, file.display()),
+        source => match source.server() {
+            Some(server) => format!("{} ({})", upstream.name, server.url),
+            None => upstream.name.clone(),
+        },
     }
 }
 

@@ -46,7 +46,7 @@ pub use problem::Reason;
 pub use profile::Profile;
 pub use run::{Config, LogFormat, SHARDS_MAX};
 pub use socketio::SocketIo;
-pub use upstream::{Source, Upstream};
+pub use upstream::{ApiKey, Format, Pointers, Rest, Secret, Server, Source, Speed, Upstream};
 pub use url::Url;
 
 pub use crate::access::pattern::Pattern;

@@ -77,10 +77,13 @@ fn describe(upstream: &Upstream, before: &[Upstream]) -> String {
         Source::Sim { seed, full } => {
             format!("seed {seed}, {} fields", if *full { "full" } else { "documented" })
         }
-        Source::Stream { url, .. } => format!(
-            "{url}, {} connections of {} streams, {} messages/s each",
-            upstream.connections, upstream.streams_per_connection, upstream.messages_per_second
-        ),
+        source => {
+            let url = source.server().map(|server| server.url.to_string()).unwrap_or_default();
+            format!(
+                "{url}, {} connections of {} streams, {} messages/s each",
+                upstream.connections, upstream.streams_per_connection, upstream.messages_per_second
+            )
+        }
     };
     let patterns: Vec<String> = upstream.streams.iter().map(Pattern::to_string).collect();
     let mut text = format!("{} ({}): {source}; streams {}", upstream.name, upstream.kind(), patterns.join(" "));

@@ -1,5 +1,7 @@
 //! `[[upstream]]` and `--upstream`: where data comes from.
 
+mod source;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +14,8 @@ use super::url::Url;
 use super::value::{choice, count, duration, duration_or_off, parsed, quoted, text};
 use crate::access::pattern::Pattern;
 use crate::limits::NAME_BYTES_MAX;
+
+pub use source::{ApiKey, Format, Pointers, Rest, Secret, Server, Source, Speed};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
@@ -32,14 +36,6 @@ pub struct Upstream {
     pub connections: usize,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// The built-in venue. `full` adds Binance's fields to the documented ones.
-    Sim { seed: u64, full: bool },
-    /// A feed that speaks the stream dialect.
-    Stream { url: Url, ca_file: Option<PathBuf> },
-}
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Sim,
@@ -54,10 +50,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 
 impl Upstream {
     pub fn kind(&self) -> &'static str {
-        match self.source {
-            Source::Sim { .. } => "sim",
-            Source::Stream { .. } => "stream",
-        }
+        self.source.kind().name()
     }
 
     /// Whether one of the patterns matches.
@@ -174,7 +167,7 @@ fn read_one(mut section: Section<'_>, before: &[Upstream]) -> Option<Upstream> {
     }
     let source = match kind? {
         Kind::Sim => Source::Sim { seed, full },
-        Kind::Stream => Source::Stream { url: url?, ca_file },
+        Kind::Stream => Source::Stream { server: Server { url: url?, legs: Vec::new(), ca_file } },
     };
     let name = name.unwrap_or_else(|| default_name(&source, before));
     Some(Upstream {
@@ -194,8 +187,8 @@ fn read_one(mut section: Section<'_>, before: &[Upstream]) -> Option<Upstream> {
 /// The kind or the host; numbered from the second on.
 fn default_name(source: &Source, before: &[Upstream]) -> String {
     let name = match source {
-        Source::Sim { .. } => "sim".to_owned(),
-        Source::Stream { url, .. } => url.host().replace(':', "-"),
+        Source::Stream { server } => server.url.host().replace(':', "-"),
+        source => source.kind().name().to_owned(),
     };
     let numbered = (2..).map(|number| format!("{name}-{number}"));
     let taken = |name: &String| before.iter().any(|other| other.name == *name);

@@ -11,14 +11,14 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::feed::{self, DropReason, FeedEvent, Sink, Target};
 use super::ingest::{Ingest, Link};
-use crate::config::{Config, Source, Upstream};
+use crate::config::{Config, Server, Source, Upstream};
 use crate::fanout::topics::Demand;
 use crate::venue::adapter::stream::Stream;
 use crate::venue::manager::{self, Conn};
 
 /// What a feed needs, read before anything starts: the certificates come from files.
 pub fn settings(config: &Config, upstream: &Upstream) -> anyhow::Result<Option<feed::Settings>> {
-    let Source::Stream { url, ca_file } = &upstream.source else { return Ok(None) };
+    let Source::Stream { server: Server { url, ca_file, .. } } = &upstream.source else { return Ok(None) };
     let tls = if url.tls() { Some(feed::tls::config(ca_file.as_deref())?) } else { None };
     let manager = manager::Settings {
         messages_per_second: upstream.messages_per_second as usize,

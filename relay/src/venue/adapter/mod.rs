@@ -13,6 +13,7 @@
 //! | `btcusdt@snapshot` | the body of a REST book, as the venue sends it: `{"lastUpdateId":n,"bids":[…],"asks":[…]}` |
 
 pub mod stream;
+pub mod kind;
 
 /// One venue's dialect.
 pub trait Adapter {
