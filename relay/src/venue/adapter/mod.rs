@@ -12,6 +12,11 @@
 //! | `btcusdt@book` | a book with its chain: `{"e":"bookSnapshot"\|"bookUpdate","E":ms,"s":S,"pu":n,"u":n,"b":[[px,qty]],"a":[[px,qty]]}` |
 //! | `btcusdt@snapshot` | the body of a REST book, as the venue sends it: `{"lastUpdateId":n,"bids":[…],"asks":[…]}` |
 
+pub mod deriv;
+mod field;
+pub mod okx;
+mod requests;
+
 /// One venue's dialect.
 pub trait Adapter {
     /// The kinds of connection, each with a pool of its own. At least one.
@@ -19,6 +24,11 @@ pub trait Adapter {
 
     /// The lane that carries a stream; none if the venue does not have it as it is.
     fn lane_of(&self, stream: &str) -> Option<usize>;
+
+    /// Streams that one message may end. Deriv's has room for one.
+    fn names_per_unsubscribe(&self) -> usize {
+        usize::MAX
+    }
 
     /// A connection of that lane begins.
     fn converse(&self, lane: usize) -> Box<dyn Conversation>;
