@@ -40,9 +40,20 @@ impl Requests {
         self.open.push_back(Request { id, asked_count: names.len(), waiting, errors: vec![] });
     }
 
+    /// Whether answers to this request are awaited.
+    pub fn is_open(&self, id: Option<u64>) -> bool {
+        self.open.iter().any(|request| Some(request.id) == id)
+    }
+
     /// Whether an answer about this stream is awaited.
     pub fn is_waiting(&self, name: &str) -> bool {
-        self.open.iter().any(|request| request.waiting.iter().any(|waiting| **waiting == *name))
+        self.is_waiting_in(None, name)
+    }
+
+    /// The same of one request, or of any.
+    pub fn is_waiting_in(&self, id: Option<u64>, name: &str) -> bool {
+        let mut requests = self.open.iter().filter(|request| id.is_none_or(|id| id == request.id));
+        requests.any(|request| request.waiting.iter().any(|waiting| **waiting == *name))
     }
 
     /// The answer to one stream; without an id, to the oldest request that waits for it. False if none does.
@@ -80,13 +91,6 @@ impl Requests {
         let index = self.open.iter().position(is_settled)?;
         let request = self.open.remove(index)?;
         Some(request.waiting.into_iter().zip(request.errors).collect())
-    }
-
-    /// The whole request is answered; false if it is not known.
-    pub fn done(&mut self, id: u64) -> bool {
-        let before = self.open.len();
-        self.open.retain(|request| request.id != id);
-        self.open.len() < before
     }
 
     /// An error about a request as such; without an id, about the oldest.
@@ -127,7 +131,7 @@ mod tests {
         requests.sent(2, &["a", "b"]);
         assert!(!requests.answered(Some(3), "a") && !requests.answered(Some(1), "b"));
         assert!(requests.answered(None, "a") && requests.answered(Some(2), "a"));
-        assert!(requests.is_waiting("b") && requests.done(2) && !requests.done(2) && !requests.is_waiting("b"));
+        assert!(requests.is_waiting("b") && !requests.is_waiting("a"));
     }
 
     /// An error about a request spares what was answered before.

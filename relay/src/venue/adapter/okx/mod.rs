@@ -32,13 +32,12 @@ pub struct Okx {
 }
 
 impl Okx {
-    /// Symbols are written `btcusdt`, `BTC-USDT` or `BTC-USDT-SWAP*0.01`; only what cannot be told from the name has to
+    /// `prefix` is what stands before the venue's own paths, usually nothing. Symbols are written `btcusdt`, `BTC-USDT` or `BTC-USDT-SWAP*0.01`; only what cannot be told from the name has to
     /// be listed: derivatives, and pairs that a known quote currency parts wrongly.
-    pub fn new<'a>(symbols: impl IntoIterator<Item = &'a str>) -> Result<Okx, SymbolError> {
-        let lanes = [
-            Lane { name: "public", path: "/ws/v5/public".into() },
-            Lane { name: "business", path: "/ws/v5/business".into() },
-        ];
+    pub fn new<'a>(prefix: &str, symbols: impl IntoIterator<Item = &'a str>) -> Result<Okx, SymbolError> {
+        let prefix = prefix.trim_end_matches('/');
+        let lane = |name| Lane { name, path: format!("{prefix}/ws/v5/{name}").into() };
+        let lanes = [lane("public"), lane("business")];
         Ok(Okx { lanes, instruments: Arc::new(Instruments::new(symbols)?) })
     }
 }

@@ -15,7 +15,7 @@ macro_rules! fixture {
 const NOW: u64 = 1_765_211_445_100;
 
 fn okx() -> Okx {
-    Okx::new(["BTC-USDT", "BTC-USDT-SWAP*0.01"]).unwrap()
+    Okx::new("/", ["BTC-USDT", "BTC-USDT-SWAP*0.01"]).unwrap()
 }
 
 fn talk(streams: &[&str]) -> Box<dyn Conversation> {
@@ -69,6 +69,7 @@ fn streams_have_their_lanes() {
     for stream in ["btcusdt@depth20", "btcusdt@kline_8h", "r_100@tick", "!ticker@arr", "ethusdt-swap@trade", "", "@"] {
         assert_eq!(okx.lane_of(stream), None, "{stream}");
     }
+    assert_eq!(&*Okx::new("/okx", []).unwrap().lanes()[BUSINESS].path, "/okx/ws/v5/business");
     assert_eq!(okx.names_per_unsubscribe(), usize::MAX);
 }
 
