@@ -227,3 +227,10 @@ pub const KEYED_BYTES_KEPT: usize = 1024 * 1024;
 
 /// A request's body must have come by then.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Requests of one upstream connection whose answers, one for each stream, are awaited; the oldest is forgotten. The
+/// manager gives up far fewer.
+pub const ANSWERS_AWAITED_MAX: usize = 256;
+
+/// Levels of one side of an OKX book whose checksum is verified; a longer one is asked for again. The venue has 400.
+pub const OKX_BOOK_LEVELS_MAX: usize = 1024;

@@ -5,4 +5,5 @@ pub mod backoff;
 pub mod decimal;
 pub mod governor;
 pub mod manager;
+pub mod quote;
 pub mod sim;

@@ -14,6 +14,10 @@
 
 pub mod stream;
 pub mod kind;
+pub mod deriv;
+mod field;
+pub mod okx;
+mod requests;
 
 /// One venue's dialect.
 pub trait Adapter {
@@ -22,6 +26,11 @@ pub trait Adapter {
 
     /// The lane that carries a stream; none if the venue does not have it as it is.
     fn lane_of(&self, stream: &str) -> Option<usize>;
+
+    /// Streams that one message may end. Deriv's has room for one.
+    fn names_per_unsubscribe(&self) -> usize {
+        usize::MAX
+    }
 
     /// A connection of that lane begins.
     fn converse(&self, lane: usize) -> Box<dyn Conversation>;

@@ -9,7 +9,7 @@
 mod noise;
 
 mod instrument;
-mod interval;
+pub(in crate::venue) mod interval;
 
 mod candle;
 mod drift;
