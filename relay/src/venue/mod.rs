@@ -5,4 +5,6 @@ pub mod backoff;
 pub mod decimal;
 pub mod governor;
 pub mod manager;
+pub mod poll;
+pub mod price;
 pub mod sim;
