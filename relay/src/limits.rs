@@ -234,3 +234,13 @@ pub const ANSWERS_AWAITED_MAX: usize = 256;
 
 /// Levels of one side of an OKX book whose checksum is verified; a longer one is asked for again. The venue has 400.
 pub const OKX_BOOK_LEVELS_MAX: usize = 1024;
+/// Body of a REST source's answer. A book of 5000 levels has about 350 KiB, all of Binance's tickers have 2 MiB.
+pub const POLL_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Answers of one REST source kept to ask whether they changed, and their bytes.
+pub const POLL_CACHE_ANSWERS_MAX: usize = 64;
+pub const POLL_CACHE_BYTES_MAX: usize = 8 * 1024 * 1024;
+const _: () = assert!(POLL_BODY_BYTES_MAX <= POLL_CACHE_BYTES_MAX);
+
+/// Symbols that one REST source does not know and that are not asked for again for a minute.
+pub const POLL_REFUSED_MAX: usize = 1024;

@@ -6,4 +6,6 @@ pub mod decimal;
 pub mod governor;
 pub mod manager;
 pub mod quote;
+pub mod poll;
+pub mod price;
 pub mod sim;
