@@ -3,6 +3,9 @@
 pub mod adapter;
 pub mod backoff;
 pub mod decimal;
+pub mod gap;
 pub mod governor;
 pub mod manager;
+pub mod merge;
+pub mod sequence;
 pub mod sim;
