@@ -244,3 +244,32 @@ const _: () = assert!(POLL_BODY_BYTES_MAX <= POLL_CACHE_BYTES_MAX);
 
 /// Symbols that one REST source does not know and that are not asked for again for a minute.
 pub const POLL_REFUSED_MAX: usize = 1024;
+/// How long frames behind a hole wait for another leg to fill it.
+pub const MERGE_HOLD_MS: u64 = 100;
+
+/// Frames and bytes of one topic that wait so; above it the hole is given up at once.
+pub const MERGE_HELD_FRAMES_MAX: usize = 1024;
+pub const MERGE_HELD_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Frames of a topic that are remembered while another source may bring them again: 40 bytes each. One that is further
+/// behind than that is known by its numbers alone.
+pub const MERGE_RECENT_FRAMES: usize = 256;
+
+/// Sources of one topic that are told apart: two connections for each of eight legs.
+pub const MERGE_SOURCES_MAX: usize = 16;
+
+/// For so long after its last frame a connection that was replaced may still bring what its successor has brought.
+pub const MERGE_OVERLAP_MS: u64 = 10_000;
+
+/// Frames in a row with numbers behind those of the same source, after which its new numbers count.
+pub const MERGE_BACKWARD_MAX: u8 = 16;
+
+/// URLs of one upstream that bring the same streams.
+pub const LEGS_MAX: usize = 8;
+const _: () = assert!(2 * LEGS_MAX <= MERGE_SOURCES_MAX);
+
+/// Gaps remembered for `/api/v1/gaps`, about 150 bytes each.
+pub const GAPS_MAX: usize = 10_000;
+
+/// Gaps in one answer.
+pub const GAP_ROWS_MAX: usize = 1000;

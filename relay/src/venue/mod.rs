@@ -3,9 +3,12 @@
 pub mod adapter;
 pub mod backoff;
 pub mod decimal;
+pub mod gap;
 pub mod governor;
 pub mod manager;
 pub mod quote;
 pub mod poll;
 pub mod price;
+pub mod merge;
+pub mod sequence;
 pub mod sim;
