@@ -1,0 +1,478 @@
+//! The venue as a whole, without sockets: who is connected, what goes out, what goes wrong.
+//!
+//! Time comes in; frames leave through each connection's [`Line`]. One thread, so nothing is locked.
+
+use super::fault::scenario::Scenario;
+use super::fault::{Act, Fault, Faults, Handling, Kind as FaultKind, Mishap};
+use super::http::{Reply, Request};
+use super::kind::binance_rest::BinanceRest;
+use super::kind::payload::Style;
+use super::kind::{Kind, Message, Out, Session, Source};
+use super::line::{self, Line, Lines};
+use super::market::random::Random;
+use super::market::{Market, STEP_MS};
+use super::rules::{Limit, Rules, Window};
+use super::truth::{SharedTruth, Ticket};
+use crate::frame;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+
+/// Streams that were ever asked for; more are acknowledged and stay silent.
+const STREAMS_MAX: usize = 20_000;
+/// Breaches of the message rate within that time that ban an address, and for how long.
+const OFFENCES: Limit = Limit { count: 2, window_ms: 10 * 60_000 };
+const BAN_MS: u64 = 120_000;
+
+struct Connection {
+    peer: IpAddr,
+    session: Box<dyn Session>,
+    line: Line,
+    opened_ms: u64,
+    messages: Window,
+    last_message_ms: u64,
+    last_ping_ms: u64,
+    /// Pings without a pong: when, and what must come back.
+    unanswered: Vec<(u64, Vec<u8>)>,
+    /// Messages that go out after the next one of their stream.
+    held: HashMap<usize, (Vec<u8>, Rc<Ticket>)>,
+    handling: Handling,
+    /// Closed at that time.
+    ends_ms: Option<u64>,
+}
+
+struct Stream {
+    name: Rc<str>,
+    source: Source,
+    subscribers: Vec<u64>,
+    /// Messages made so far.
+    place: u64,
+}
+
+#[derive(Default)]
+struct Address {
+    connects: Window,
+    offences: Window,
+    banned_until_ms: u64,
+}
+
+pub struct World {
+    kind: Kind,
+    rules: Rules,
+    market: Market,
+    truth: SharedTruth,
+    pub faults: Faults,
+    scenario: Scenario,
+    scenario_random: Random,
+    started_ms: u64,
+    connections: BTreeMap<u64, Connection>,
+    next_connection: u64,
+    streams: Vec<Stream>,
+    by_name: HashMap<Rc<str>, usize>,
+    addresses: HashMap<IpAddr, Address>,
+    rest: BinanceRest,
+}
+
+/// What a venue is made of.
+pub struct Plan {
+    pub kind: Kind,
+    pub rules: Rules,
+    pub market: Market,
+    pub scenario: Scenario,
+    pub seed: u64,
+}
+
+impl World {
+    pub fn new(plan: Plan) -> Self {
+        let truth = SharedTruth::default();
+        let Plan { kind, rules, market, scenario, seed } = plan;
+        let seed = scenario.seed.unwrap_or(seed);
+        let style = if kind == Kind::BinanceUsdm { Style::Usdm } else { Style::Spot };
+        Self {
+            kind,
+            rules,
+            started_ms: market.now_ms(),
+            market,
+            faults: Faults::new(seed, truth.clone()),
+            scenario,
+            scenario_random: Random::new(seed, "scenario"),
+            connections: BTreeMap::new(),
+            next_connection: 1,
+            streams: Vec::new(),
+            by_name: HashMap::new(),
+            addresses: HashMap::new(),
+            rest: BinanceRest::new(style, truth.clone()),
+            truth,
+        }
+    }
+
+    /// An upgrade: a connection's number and its line, or what is answered instead.
+    pub fn open(&mut self, peer: SocketAddr, target: &str, now_ms: u64) -> Result<(u64, Lines), Reply> {
+        if let Some((status, retry_after)) = self.faults.http(now_ms) {
+            return Err(refusal(status, retry_after));
+        }
+        let address = self.addresses.entry(peer.ip()).or_default();
+        let mut truth = self.truth.borrow_mut();
+        if now_ms < address.banned_until_ms {
+            truth.violation("connect-while-banned", now_ms, None, target);
+            return Err(refusal(418, Some((address.banned_until_ms - now_ms).div_ceil(1000))));
+        }
+        if let Some(limit) = self.rules.connects
+            && !address.connects.note(limit, now_ms)
+        {
+            truth.violation("connects", now_ms, None, &format!("more than {} in {} ms", limit.count, limit.window_ms));
+            return Err(refusal(429, Some(limit.window_ms.div_ceil(1000))));
+        }
+        let here = self.connections.values().filter(|connection| connection.peer == peer.ip()).count();
+        if self.rules.connections.is_some_and(|max| here >= max) {
+            truth.violation("connections", now_ms, None, &format!("{} of one address", here + 1));
+            return Err(refusal(429, None));
+        }
+        drop(truth);
+        let session =
+            self.kind.open(target, &self.rules).map_err(|refused| Reply::json(refused.status, &refused.body))?;
+        let id = self.next_connection;
+        self.next_connection += 1;
+        self.truth.borrow_mut().connection_began(id, now_ms, &peer.to_string(), target);
+        let (line, lines) = line::new();
+        let connection = Connection {
+            peer: peer.ip(),
+            session,
+            line,
+            opened_ms: now_ms,
+            messages: Window::default(),
+            last_message_ms: now_ms,
+            last_ping_ms: now_ms,
+            unanswered: Vec::new(),
+            held: HashMap::new(),
+            handling: self.faults.handling(id),
+            ends_ms: None,
+        };
+        self.connections.insert(id, connection);
+        let mut out = Vec::new();
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.session.opened(&self.market, &mut out);
+        }
+        self.carry_out(id, out, now_ms);
+        Ok((id, lines))
+    }
+
+    /// One frame of a client.
+    pub fn receive(&mut self, id: u64, opcode: u8, payload: &[u8], now_ms: u64) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        connection.last_message_ms = now_ms;
+        if opcode == frame::CLOSE {
+            let code = frame::close_code(payload);
+            connection.line.say_frame(frame::CLOSE, payload);
+            return self.end(id, &format!("closed by the client with {code}"), now_ms);
+        }
+        if let Some(limit) = self.rules.messages
+            && !connection.messages.note(limit, now_ms)
+        {
+            let detail = format!("more than {} in {} ms", limit.count, limit.window_ms);
+            self.truth.borrow_mut().violation("message-rate", now_ms, Some(id), &detail);
+            let address = self.addresses.entry(connection.peer).or_default();
+            if !address.offences.note(OFFENCES, now_ms) {
+                address.banned_until_ms = now_ms + BAN_MS;
+            }
+            return self.close(id, 1008, "Too many requests", now_ms);
+        }
+        match opcode {
+            frame::PING => connection.line.say_frame(frame::PONG, payload),
+            frame::PONG => {
+                if connection.unanswered.iter().any(|ping| ping.1 == payload) {
+                    connection.unanswered.clear();
+                }
+            }
+            frame::TEXT => match std::str::from_utf8(payload) {
+                Ok(text) => {
+                    let mut out = Vec::new();
+                    connection.session.text(text, now_ms, &self.market, &mut out);
+                    self.carry_out(id, out, now_ms);
+                }
+                Err(_) => self.close(id, 1007, "", now_ms),
+            },
+            _ => self.close(id, 1003, "", now_ms),
+        }
+    }
+
+    /// The socket is gone.
+    pub fn gone(&mut self, id: u64, why: &str, now_ms: u64) {
+        self.end(id, why, now_ms);
+    }
+
+    fn carry_out(&mut self, id: u64, out: Vec<Out>, now_ms: u64) {
+        for out in out {
+            match out {
+                Out::Say(text) => self.say(id, &text, now_ms),
+                Out::Join(name, source) => self.join(id, &name, source),
+                Out::Leave(name) => self.leave(id, &name),
+                Out::Violation(kind, detail) => {
+                    self.truth.borrow_mut().violation(kind, now_ms, Some(id), &detail);
+                }
+                Out::Close(code, reason) => self.close(id, code, reason, now_ms),
+            }
+        }
+    }
+
+    fn say(&mut self, id: u64, text: &str, now_ms: u64) {
+        if let Some(connection) = self.connections.get_mut(&id)
+            && !connection.handling.frozen
+        {
+            connection.last_message_ms = now_ms;
+            connection.line.say_frame(frame::TEXT, text.as_bytes());
+        }
+    }
+
+    fn join(&mut self, id: u64, name: &str, source: Option<Source>) {
+        self.truth.borrow_mut().count("subscriptions");
+        self.faults.heal(id, Some(name));
+        let Some(source) = source else {
+            return self.truth.borrow_mut().count("silent_subscriptions");
+        };
+        let index = match self.by_name.get(name) {
+            Some(&index) => index,
+            None if self.streams.len() >= STREAMS_MAX => {
+                return self.truth.borrow_mut().count("streams_beyond_the_bound");
+            }
+            None => {
+                let name: Rc<str> = name.into();
+                self.by_name.insert(Rc::clone(&name), self.streams.len());
+                self.streams.push(Stream { name, source, subscribers: Vec::new(), place: 0 });
+                self.streams.len() - 1
+            }
+        };
+        let subscribers = &mut self.streams[index].subscribers;
+        if !subscribers.contains(&id) {
+            subscribers.push(id);
+        }
+    }
+
+    fn leave(&mut self, id: u64, name: &str) {
+        self.truth.borrow_mut().count("unsubscriptions");
+        self.faults.heal(id, Some(name));
+        if let Some(&index) = self.by_name.get(name) {
+            self.streams[index].subscribers.retain(|subscriber| *subscriber != id);
+        }
+    }
+
+    fn close(&mut self, id: u64, code: u16, reason: &str, now_ms: u64) {
+        if let Some(connection) = self.connections.get_mut(&id)
+            && !connection.handling.frozen
+        {
+            connection.line.say_frame(frame::CLOSE, &[&code.to_be_bytes(), reason.as_bytes()].concat());
+        }
+        self.end(id, &format!("closed with {code} {reason}"), now_ms);
+    }
+
+    fn end(&mut self, id: u64, why: &str, now_ms: u64) {
+        let Some(connection) = self.connections.remove(&id) else {
+            return;
+        };
+        for stream in &mut self.streams {
+            stream.subscribers.retain(|subscriber| *subscriber != id);
+        }
+        self.faults.heal(id, None);
+        self.truth.borrow_mut().connection_ended(id, now_ms, why, connection.line.sent());
+        connection.line.finish();
+    }
+
+    /// Brings the venue to this time.
+    pub fn tick(&mut self, now_ms: u64) {
+        for fault in self.scenario.due(now_ms.saturating_sub(self.started_ms), &mut self.scenario_random) {
+            self.begin(fault, now_ms);
+        }
+        self.faults.tick(now_ms);
+        while self.market.now_ms() + STEP_MS <= now_ms {
+            self.market.step();
+            self.send_due(now_ms);
+        }
+        let ids: Vec<u64> = self.connections.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.tend(id, now_ms));
+    }
+
+    fn send_due(&mut self, now_ms: u64) {
+        for index in 0..self.streams.len() {
+            let messages = self.kind.encode(&self.streams[index].source, &self.market);
+            for message in messages {
+                self.publish(index, &message, now_ms);
+            }
+        }
+    }
+
+    fn publish(&mut self, index: usize, message: &Message, now_ms: u64) {
+        let stream = &mut self.streams[index];
+        let ticket = Ticket::new(&self.truth, &stream.name, stream.place, (message.from, message.to));
+        stream.place += 1;
+        if stream.subscribers.is_empty() {
+            return;
+        }
+        ticket.hear();
+        let mishaps = self.faults.mishaps(&stream.name, &stream.subscribers);
+        for id in &stream.subscribers {
+            let Some(connection) = self.connections.get_mut(id) else {
+                continue;
+            };
+            if connection.handling.frozen || connection.handling.stalled {
+                continue;
+            }
+            let mishap = mishaps.iter().find(|mishap| mishap.0 == *id).map(|mishap| mishap.1);
+            let text = connection.session.wrap(&stream.name, message);
+            let mut bytes = Vec::with_capacity(text.len() + 10);
+            frame::encode_server(&mut bytes, frame::TEXT, text.as_bytes());
+            let mut truth = self.truth.borrow_mut();
+            match mishap {
+                Some(Mishap::Drop) => continue,
+                Some(Mishap::Corrupt(how)) => {
+                    truth.corrupted(&stream.name);
+                    connection.line.send(line::corrupted(how, &text), None);
+                    continue;
+                }
+                Some(Mishap::Reorder) if !connection.held.contains_key(&index) => {
+                    truth.reordered(&stream.name);
+                    connection.held.insert(index, (bytes, Rc::clone(&ticket)));
+                    continue;
+                }
+                Some(Mishap::Duplicate) => {
+                    truth.duplicated(&stream.name);
+                    connection.line.send(bytes.clone(), None);
+                }
+                _ => {}
+            }
+            drop(truth);
+            connection.last_message_ms = now_ms;
+            connection.line.send(bytes, Some(Rc::clone(&ticket)));
+            if let Some((bytes, ticket)) = connection.held.remove(&index) {
+                connection.line.send(bytes, Some(ticket));
+            }
+        }
+    }
+
+    /// Pings, time-outs and the end of lives.
+    fn tend(&mut self, id: u64, now_ms: u64) {
+        let rules = self.rules;
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        connection.handling = self.faults.handling(id);
+        connection.line.handle(connection.handling);
+        if connection.line.is_overfull() {
+            self.truth.borrow_mut().count("slow_readers");
+            self.act(Act::Cut(vec![id]), now_ms);
+            return;
+        }
+        if connection.handling.frozen {
+            return;
+        }
+        if connection.ends_ms.is_some_and(|end| end <= now_ms) {
+            return self.close(id, 1001, "", now_ms);
+        }
+        if rules.life_ms.is_some_and(|life| connection.opened_ms + life <= now_ms) {
+            return self.close(id, 1001, "", now_ms);
+        }
+        if rules.idle_ms.is_some_and(|idle| connection.last_message_ms + idle <= now_ms) {
+            self.truth.borrow_mut().violation("idle", now_ms, Some(id), "nothing was said for too long");
+            return self.close(id, 4004, "No data received in 30s", now_ms);
+        }
+        if connection.unanswered.first().is_some_and(|ping| ping.0 + rules.pong_within_ms <= now_ms) {
+            self.truth.borrow_mut().violation("pong-timeout", now_ms, Some(id), "a ping was not answered");
+            return self.close(id, 1008, "Pong timeout", now_ms);
+        }
+        if rules.ping_every_ms.is_some_and(|every| connection.last_ping_ms + every <= now_ms) {
+            let payload = now_ms.to_string().into_bytes();
+            connection.line.say_frame(frame::PING, &payload);
+            connection.last_ping_ms = now_ms;
+            connection.unanswered.push((now_ms, payload));
+        }
+        let mut out = Vec::new();
+        connection.session.tick(now_ms, &mut out);
+        self.carry_out(id, out, now_ms);
+    }
+
+    /// Begins a fault; its number.
+    pub fn begin(&mut self, fault: Fault, now_ms: u64) -> u64 {
+        let live: Vec<(u64, Vec<String>)> = self.connections.keys().map(|&id| (id, self.streams_of(id))).collect();
+        let (number, act) = self.faults.begin(fault, &live, now_ms);
+        if let Some(act) = act {
+            self.act(act, now_ms);
+        }
+        let ids: Vec<u64> = self.connections.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.tend(id, now_ms));
+        number
+    }
+
+    fn streams_of(&self, id: u64) -> Vec<String> {
+        let held = self.streams.iter().filter(|stream| stream.subscribers.contains(&id));
+        held.map(|stream| stream.name.to_string()).collect()
+    }
+
+    fn act(&mut self, act: Act, now_ms: u64) {
+        match act {
+            Act::Cut(ids) => {
+                for id in ids {
+                    if let Some(connection) = self.connections.get(&id) {
+                        connection.line.cut();
+                    }
+                    self.end(id, "cut", now_ms);
+                }
+            }
+            Act::Close(ids, code, reason) => ids.into_iter().for_each(|id| self.close(id, code, &reason, now_ms)),
+            Act::Shutdown(ids, ends_ms) => {
+                for id in ids {
+                    let Some(connection) = self.connections.get_mut(&id) else {
+                        continue;
+                    };
+                    connection.ends_ms = Some(ends_ms);
+                    if let Some(notice) = connection.session.notice(now_ms) {
+                        self.say(id, &notice, now_ms);
+                    }
+                }
+            }
+            Act::BookReset => self.market.reset_books(),
+        }
+    }
+
+    /// A plain HTTP call.
+    pub fn rest(&mut self, request: &Request, peer: SocketAddr, now_ms: u64) -> Reply {
+        if let Some((status, retry_after)) = self.faults.http(now_ms) {
+            return refusal(status, retry_after);
+        }
+        self.truth.borrow_mut().count("rest_calls");
+        self.rest.answer(&request.target, peer.ip(), now_ms, &self.market)
+    }
+
+    /// Whether the listener takes connections.
+    pub fn refuses(&self) -> bool {
+        self.faults.is_active(|kind| *kind == FaultKind::Refuse)
+    }
+
+    /// Whether nothing at all is answered.
+    pub fn is_deaf(&self) -> bool {
+        self.faults.active().any(|active| active.is_half_open_for_all())
+    }
+
+    /// Every connection ends, and every fault.
+    pub fn stop(&mut self, now_ms: u64) {
+        self.faults.end_all(now_ms);
+        let ids: Vec<u64> = self.connections.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.close(id, 1001, "", now_ms));
+    }
+
+    pub fn tell(&self) -> Value {
+        let mut told = self.truth.borrow().to_json();
+        told["now_ms"] = self.market.now_ms().into();
+        told["connections_now"] = self.connections.len().into();
+        told
+    }
+}
+
+fn refusal(status: u16, retry_after: Option<u64>) -> Reply {
+    let reply = Reply::json(status, r#"{"code":-1003,"msg":"Too many requests."}"#);
+    match retry_after {
+        Some(seconds) => reply.with("retry-after", seconds),
+        None => reply,
+    }
+}
