@@ -16,6 +16,8 @@ pub mod fanout;
 pub mod market;
 #[cfg(not(loom))]
 pub mod net;
+#[cfg(not(loom))]
+pub mod record;
 pub mod venue;
 pub mod wire;
 

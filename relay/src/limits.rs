@@ -273,3 +273,27 @@ pub const GAPS_MAX: usize = 10_000;
 
 /// Gaps in one answer.
 pub const GAP_ROWS_MAX: usize = 1000;
+/// Bytes of one recorded message. Venues' WebSocket messages are far below; bodies of REST books are larger.
+pub const RECORD_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+const _: () = assert!(RECORD_BODY_BYTES_MAX >= UPSTREAM_MESSAGE_BYTES_MAX);
+
+/// A block of a recording is written when its records have this much; the last one may go beyond.
+pub const RECORD_BLOCK_BYTES: usize = 256 * 1024;
+pub const RECORD_BLOCK_BYTES_MAX: usize = RECORD_BLOCK_BYTES + RECORD_BODY_BYTES_MAX + 64;
+
+/// The same packed. What cannot be compressed grows by a 255th at most.
+pub const RECORD_PACKED_BYTES_MAX: usize = RECORD_BLOCK_BYTES_MAX + RECORD_BLOCK_BYTES_MAX / 128;
+
+/// Blocks of one recording, whose index is in memory while it is written or read: 32 bytes each.
+pub const RECORD_BLOCKS_MAX: usize = 1024 * 1024;
+
+/// Upstreams of one recording, and the bytes of its header, which names them.
+pub const RECORD_UPSTREAMS_MAX: usize = 1024;
+pub const RECORD_HEADER_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What waits to be recorded: above it messages are left out of the recording. The writer needs 20 ms of them.
+pub const RECORD_QUEUE_MAX: usize = 64 * 1024;
+pub const RECORD_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Streams counted one by one in a list of what a recording has; the others are counted together.
+pub const RECORD_STREAMS_LISTED_MAX: usize = 100_000;

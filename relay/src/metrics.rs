@@ -4,8 +4,8 @@
 //! adds them up.
 
 use std::fmt::Write as _;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 use hdrhistogram::Histogram;
 
@@ -44,7 +44,7 @@ macro_rules! counters {
 
         impl $set {
             /// Name, labels, kind, help and value of each.
-            fn rows(&self) -> Vec<(&'static str, &'static str, &'static str, &'static str, u64)> {
+            fn rows(&self) -> Vec<Row> {
                 vec![$(($name, $labels, $kind, $help, self.$field.get()),)*]
             }
         }
@@ -177,6 +177,22 @@ counters! {
     }
 }
 
+counters! {
+    /// What the recording counts; all zero without one.
+    RecordCounters {
+        records: "relay_record_records_total", "", "counter", "Messages and events taken into the recording.";
+        record_bytes: "relay_record_bytes_total", "", "counter", "Their bytes, as venues sent them.";
+        written_bytes: "relay_record_written_bytes_total", "", "counter", "Bytes written to recordings, compressed.";
+        slow: "relay_record_left_out_total", "reason=\"slow\"", "counter", "Messages missing in the recording, by reason.";
+        lost: "relay_record_left_out_total", "reason=\"disk\"", "counter", "Messages missing in the recording, by reason.";
+        too_big: "relay_record_left_out_total", "reason=\"too_big\"", "counter", "Messages missing in the recording, by reason.";
+        errors: "relay_record_errors_total", "", "counter", "Failed attempts to write a recording.";
+        files: "relay_record_files_total", "", "counter", "Recordings begun.";
+        deleted: "relay_record_files_deleted_total", "", "counter", "Recordings deleted to stay within record.disk_bytes_max.";
+        disk_bytes: "relay_record_disk_bytes", "", "gauge", "All recordings of this name in the directory.";
+    }
+}
+
 impl MarketCounters {
     /// Takes over what the market itself counts.
     pub fn set(&self, counts: &crate::market::Counters, product_count: usize) {
@@ -273,6 +289,8 @@ pub struct Metrics {
     pub shards: Vec<ShardMetrics>,
     pub upstreams: Vec<UpstreamMetrics>,
     pub market: MarketCounters,
+    /// Filled by the recording's own thread.
+    pub record: Arc<RecordCounters>,
 }
 
 /// One value that only the scrape knows.
@@ -288,6 +306,7 @@ impl Metrics {
             shards: (0..shards).map(|_| ShardMetrics::default()).collect(),
             upstreams: upstreams.map(|name| UpstreamMetrics { name, ..UpstreamMetrics::default() }).collect(),
             market: MarketCounters::default(),
+            record: Arc::default(),
         }
     }
 
@@ -318,7 +337,8 @@ impl Metrics {
                 writeln!(out, "relay_closes_total{{reason=\"{}\",code=\"{}\"}} {count}", reason.name(), reason.code());
         }
         self.render_upstreams(&mut out);
-        self.render_market(&mut out);
+        render_single(&mut out, self.market.rows());
+        render_single(&mut out, self.record.rows());
         self.render_stages(&mut out);
         out
     }
@@ -336,18 +356,6 @@ impl Metrics {
                 let comma = if labels.is_empty() { "" } else { "," };
                 let _ = writeln!(out, "{name}{{upstream=\"{}\"{comma}{labels}}} {}", upstream.name, row[at].4);
             }
-        }
-    }
-
-    fn render_market(&self, out: &mut String) {
-        let mut last = "";
-        for (name, labels, kind, help, value) in self.market.rows() {
-            if name != last {
-                head(out, name, kind, help);
-                last = name;
-            }
-            let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
-            let _ = writeln!(out, "{name}{labels} {value}");
         }
     }
 
@@ -381,6 +389,22 @@ impl Metrics {
             let _ = writeln!(out, "{name}_sum {}", stage.mean() * stage.len() as f64 / 1e9);
             let _ = writeln!(out, "{name}_count {}", stage.len());
         }
+    }
+}
+
+/// Name, labels, kind, help and value.
+type Row = (&'static str, &'static str, &'static str, &'static str, u64);
+
+/// A set that the process has once.
+fn render_single(out: &mut String, rows: Vec<Row>) {
+    let mut last = "";
+    for (name, labels, kind, help, value) in rows {
+        if name != last {
+            head(out, name, kind, help);
+            last = name;
+        }
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
+        let _ = writeln!(out, "{name}{labels} {value}");
     }
 }
 

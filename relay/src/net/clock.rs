@@ -37,6 +37,11 @@ impl Clock {
     pub fn calendar_ms(&self) -> u64 {
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
     }
+
+    /// The same in nanoseconds.
+    pub fn calendar_ns(&self) -> u64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+    }
 }
 
 impl Default for Clock {
