@@ -221,3 +221,9 @@ pub const KEYED_BYTES_KEPT: usize = 1024 * 1024;
 
 /// A request's body must have come by then.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Places that carry the same streams of one upstream, the first of them included.
+pub const LEGS_MAX: usize = 4;
+
+/// Headers of our own in a request to a REST endpoint.
+pub const REST_HEADERS_MAX: usize = 16;
