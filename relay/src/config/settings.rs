@@ -314,7 +314,7 @@ const UPSTREAM: &[Setting] = &[
     key("to", "its end", "replay: stop there"),
     key("name", "the kind, host or format", "Its label in logs and metrics"),
     key("streams", r#"["*"]"#, "Patterns of the names that come from here; the first upstream with a match wins"),
-    key("symbols", "any", "The symbols it has; a name with another one is never asked for"),
+    key("symbols", "any", r#"The symbols it has, as the venue spells them ("btcusdt", okx "BTC-USDT", deriv "R_100"); a name with another one is never asked for"#),
     key("always", "[]", "Streams that are held without a client as well"),
     key("linger", r#""30s""#, "How long a stream is held after its last client left"),
     key("silence", r#""0s""#, "A stream silent for this long is subscribed again; 0s is never"),

@@ -133,6 +133,14 @@ fn places_are_judged_together() {
 }
 
 #[test]
+fn a_base_has_no_query() {
+    check_file(
+        "[[upstream]]\nkind = \"binance\"\nrest_url = \"https://a/?b\"",
+        &[r#"relay.toml:3: upstream.rest_url = "https://a/?b": must be an HTTP URL without a query"#],
+    );
+}
+
+#[test]
 fn a_socketio_venue_needs_a_key_that_nobody_sees() {
     check_file(
         "[[upstream]]\nkind = \"socketio\"",

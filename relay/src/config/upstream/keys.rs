@@ -192,7 +192,15 @@ fn rest_url(section: &mut Section<'_>, kind: Kind) -> Option<Url> {
         return None;
     }
     let default = Url::parse_http(default_rest_url(kind)).ok();
-    section.value("rest_url", default, |value| parsed(Url::parse_http)(value).map(Some))
+    section.value("rest_url", default, |value| parsed(base_url)(value).map(Some))
+}
+
+/// Requests add a path and a query of their own.
+fn base_url(text: &str) -> Result<Url, Reason> {
+    match Url::parse_http(text)? {
+        url if url.path().contains('?') => Err(Reason::must("an HTTP URL without a query")),
+        url => Ok(url),
+    }
 }
 
 fn api_key(section: &mut Section<'_>, kind: Option<Kind>) -> Option<ApiKey> {
