@@ -5,6 +5,7 @@
 //! drain; the upstreams go on until the last shard is done; then the process exits.
 
 mod catalog;
+pub mod upstreams;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -90,6 +91,7 @@ impl App {
         });
         let (mut senders, mut upstreams) = (Vec::new(), Vec::new());
         for upstream in &config.upstreams {
+            upstreams::check(upstream)?;
             let (sender, demand) = unbounded_channel();
             senders.push(sender);
             let feed = upstream::settings(&config, upstream).with_context(|| format!("upstream {}", upstream.name))?;

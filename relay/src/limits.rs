@@ -297,3 +297,8 @@ pub const RECORD_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Streams counted one by one in a list of what a recording has; the others are counted together.
 pub const RECORD_STREAMS_LISTED_MAX: usize = 100_000;
+/// Places that carry the same streams of one upstream, the first of them included.
+pub const LEGS_MAX: usize = 4;
+
+/// Headers of our own in a request to a REST endpoint.
+pub const REST_HEADERS_MAX: usize = 16;

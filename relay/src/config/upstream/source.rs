@@ -96,7 +96,7 @@ pub struct Rest {
     pub header: Vec<(String, Secret)>,
     /// Of the venue's budget per minute, what we may use: by our own count, or by the venue's if that is higher.
     pub weight_per_minute: Option<u32>,
-    pub requests_per_month: Option<u64>,
+    pub requests_per_month: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,6 +18,12 @@ pub mod kind;
 pub mod okx;
 mod requests;
 pub mod stream;
+pub mod binance;
+pub mod bitzoom;
+pub mod kind;
+pub mod limits;
+pub mod names;
+pub mod talk;
 
 /// One venue's dialect.
 pub trait Adapter {
