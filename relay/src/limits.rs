@@ -264,8 +264,8 @@ pub const MERGE_OVERLAP_MS: u64 = 10_000;
 /// Frames in a row with numbers behind those of the same source, after which its new numbers count.
 pub const MERGE_BACKWARD_MAX: u8 = 16;
 
-/// URLs of one upstream that bring the same streams.
-pub const LEGS_MAX: usize = 8;
+/// Places that carry the same streams of one upstream, the first of them included.
+pub const LEGS_MAX: usize = 4;
 const _: () = assert!(2 * LEGS_MAX <= MERGE_SOURCES_MAX);
 
 /// Gaps remembered for `/api/v1/gaps`, about 150 bytes each.
@@ -273,6 +273,7 @@ pub const GAPS_MAX: usize = 10_000;
 
 /// Gaps in one answer.
 pub const GAP_ROWS_MAX: usize = 1000;
+
 /// Bytes of one recorded message. Venues' WebSocket messages are far below; bodies of REST books are larger.
 pub const RECORD_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 const _: () = assert!(RECORD_BODY_BYTES_MAX >= UPSTREAM_MESSAGE_BYTES_MAX);
@@ -297,8 +298,6 @@ pub const RECORD_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Streams counted one by one in a list of what a recording has; the others are counted together.
 pub const RECORD_STREAMS_LISTED_MAX: usize = 100_000;
-/// Places that carry the same streams of one upstream, the first of them included.
-pub const LEGS_MAX: usize = 4;
 
 /// Headers of our own in a request to a REST endpoint.
 pub const REST_HEADERS_MAX: usize = 16;

@@ -12,17 +12,16 @@
 //! | `btcusdt@book` | a book with its chain: `{"e":"bookSnapshot"\|"bookUpdate","E":ms,"s":S,"pu":n,"u":n,"b":[[px,qty]],"a":[[px,qty]]}` |
 //! | `btcusdt@snapshot` | the body of a REST book, as the venue sends it: `{"lastUpdateId":n,"bids":[…],"asks":[…]}` |
 
+pub mod binance;
+pub mod bitzoom;
 pub mod deriv;
 mod field;
 pub mod kind;
+pub mod limits;
+pub mod names;
 pub mod okx;
 mod requests;
 pub mod stream;
-pub mod binance;
-pub mod bitzoom;
-pub mod kind;
-pub mod limits;
-pub mod names;
 pub mod talk;
 
 /// One venue's dialect.
