@@ -195,8 +195,17 @@ fn limits(source: &Source) -> Limits {
 /// A symbol as the names of streams have it: OKX's `BTC-USDT` is `btcusdt`.
 fn in_dialect(symbol: &str, kind: Option<Kind>) -> String {
     match kind {
-        Some(Kind::Okx) => symbol.to_lowercase().replace('-', ""),
+        Some(Kind::Okx) => okx_symbol(symbol),
         _ => symbol.to_lowercase(),
+    }
+}
+
+/// `BTC-USDT-SWAP*0.01`, with what a contract is worth, is `btcusdt-swap`.
+fn okx_symbol(text: &str) -> String {
+    let id = text.split('*').next().unwrap_or_default().to_lowercase();
+    match id.split_once('-') {
+        Some((base, rest)) => format!("{base}{rest}"),
+        None => id,
     }
 }
 
@@ -258,7 +267,7 @@ fn stream_name(text: &str) -> Result<String, Reason> {
 }
 
 fn symbol(text: &str) -> Result<String, Reason> {
-    if !is_name(text) || text.contains(['*', '@']) {
+    if !is_name(text) || text.contains('@') || text.starts_with('*') {
         return Err(Reason::must(r#"a symbol, such as "btcusdt""#));
     }
     Ok(text.to_owned())
