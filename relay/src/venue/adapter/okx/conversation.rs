@@ -6,7 +6,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::super::field;
-use super::super::requests::{Failed, Requests};
+use super::super::requests::Requests;
 use super::super::{Conversation, Invalid, Ping, Said};
 use super::book::{Chain, Change, Step};
 use super::find;
@@ -204,17 +204,9 @@ impl Talk {
             }
             return Ok(());
         }
-        match self.requests.failed(id) {
-            Failed::Whole(streams) => {
-                said(Said::Error { id, code, msg: &msg });
-                streams.iter().for_each(|stream| self.drop_stream(stream));
-            }
-            Failed::Rest(streams) => {
-                for stream in streams {
-                    said(Said::Refused { stream: &stream, msg: &msg });
-                    self.drop_stream(&stream);
-                }
-            }
+        said(Said::Error { id, code, msg: &msg });
+        for stream in self.requests.failed(id) {
+            self.drop_stream(&stream);
         }
         Ok(())
     }

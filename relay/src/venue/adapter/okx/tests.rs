@@ -70,7 +70,6 @@ fn streams_have_their_lanes() {
         assert_eq!(okx.lane_of(stream), None, "{stream}");
     }
     assert_eq!(&*Okx::new("/okx", []).unwrap().lanes()[BUSINESS].path, "/okx/ws/v5/business");
-    assert_eq!(okx.names_per_unsubscribe(), usize::MAX);
 }
 
 #[test]
@@ -220,7 +219,7 @@ fn errors_without_a_name() {
         &["granted btcusdt@bookTicker"],
     );
     let often = r#"{"id":"2","event":"error","code":"60014","msg":"Requests too frequent"}"#;
-    check(&mut *talk, often, &["refused btcusdt@ticker: Requests too frequent"]);
+    check(&mut *talk, often, &["error Some(2) 60014: Requests too frequent"]);
 }
 
 /// Where the end of a stream is refused, it goes on.
