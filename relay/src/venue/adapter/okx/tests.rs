@@ -170,6 +170,22 @@ fn a_book_is_followed() {
     assert_eq!(heard, expected);
 }
 
+/// What cannot be read is missing: the book is broken at once, and once more where it was the snapshot that was to mend it.
+#[test]
+fn an_unreadable_book_is_broken() {
+    let texts = venue_texts(fixture!("books_sync.jsonl"));
+    let (snapshot, update) = (&texts[1], &texts[2]);
+    let mut talk = talk(&["btcusdt@book"]);
+    hear(&mut *talk, snapshot.as_bytes());
+    let bad = |text: &str| text.replace("\"8477\"", "\"x\"");
+    check(&mut *talk, &bad(update), &["broken btcusdt@book", "invalid Malformed"]);
+    check(&mut *talk, &bad(update), &["invalid Malformed"]);
+    check(&mut *talk, update, &["Other"]);
+    check(&mut *talk, &bad(snapshot), &["broken btcusdt@book", "invalid Malformed"]);
+    assert!(hear(&mut *talk, snapshot.as_bytes())[0].starts_with("btcusdt@book {\"e\":\"bookSnapshot\""));
+    assert!(hear(&mut *talk, update.as_bytes())[0].starts_with("btcusdt@book {\"e\":\"bookUpdate\""));
+}
+
 /// An error is one stream's where it names it or only one can be meant, else its request's.
 #[test]
 fn errors_find_their_stream() {
