@@ -416,11 +416,11 @@ proptest! {
         let rest = &sample[(at + cut).min(sample.len())..];
         let text: String = sample[..at].iter().chain(&with.chars().collect::<Vec<_>>()).chain(rest).collect();
         for line in hear(&mut *talk(&STREAMS), text.as_bytes()) {
-            if let Some((_, payload)) = line.split_once(" {") {
-                if STREAMS.iter().any(|stream| line.starts_with(stream)) {
-                    let payload = format!("{{{payload}");
-                    prop_assert!(serde_json::from_str::<Value>(&payload).is_ok(), "{payload}");
-                }
+            if let Some((_, payload)) = line.split_once(" {")
+                && STREAMS.iter().any(|stream| line.starts_with(stream))
+            {
+                let payload = format!("{{{payload}");
+                prop_assert!(serde_json::from_str::<Value>(&payload).is_ok(), "{payload}");
             }
         }
     }
