@@ -182,6 +182,10 @@ fn an_unreadable_book_is_broken() {
     check(&mut *talk, &bad(update), &["invalid Malformed"]);
     check(&mut *talk, update, &["Other"]);
     check(&mut *talk, &bad(snapshot), &["broken btcusdt@book", "invalid Malformed"]);
+    // Granted again, it has to begin with a snapshot; that it does not is news.
+    check(&mut *talk, update, &["Other"]);
+    check(&mut *talk, &texts[0], &["granted btcusdt@book"]);
+    check(&mut *talk, update, &["broken btcusdt@book"]);
     assert!(hear(&mut *talk, snapshot.as_bytes())[0].starts_with("btcusdt@book {\"e\":\"bookSnapshot\""));
     assert!(hear(&mut *talk, update.as_bytes())[0].starts_with("btcusdt@book {\"e\":\"bookUpdate\""));
 }
