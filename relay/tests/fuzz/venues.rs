@@ -34,7 +34,7 @@ const WORDS: &[&str] = &[
 ];
 
 fn conversations() -> [(Box<dyn Conversation>, &'static [&'static str]); 2] {
-    let okx = Okx::new("", ["BTC-USDT-SWAP*0.01"]).unwrap();
+    let okx = Okx::new("", ["BTC-USDT-SWAP=0.01"]).unwrap();
     let deriv = Deriv::new("/websockets/v3", Some(1), []).unwrap();
     let mut talks = [(okx.converse(0), OKX_STREAMS), (deriv.converse(0), DERIV_STREAMS)];
     for (talk, streams) in &mut talks {

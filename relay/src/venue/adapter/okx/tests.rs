@@ -15,7 +15,7 @@ macro_rules! fixture {
 const NOW: u64 = 1_765_211_445_100;
 
 fn okx() -> Okx {
-    Okx::new("/", ["BTC-USDT", "BTC-USDT-SWAP*0.01"]).unwrap()
+    Okx::new("/", ["BTC-USDT", "BTC-USDT-SWAP=0.01"]).unwrap()
 }
 
 fn talk(streams: &[&str]) -> Box<dyn Conversation> {
