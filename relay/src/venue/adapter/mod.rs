@@ -32,11 +32,6 @@ pub trait Adapter {
     /// The lane that carries a stream; none if the venue does not have it as it is.
     fn lane_of(&self, stream: &str) -> Option<usize>;
 
-    /// Streams that one message may end. Deriv's has room for one.
-    fn names_per_unsubscribe(&self) -> usize {
-        usize::MAX
-    }
-
     /// A connection of that lane begins.
     fn converse(&self, lane: usize) -> Box<dyn Conversation>;
 }
@@ -92,7 +87,7 @@ pub enum Said<'a> {
     Ack {
         id: Option<u64>,
     },
-    /// A whole request is refused.
+    /// A whole request is refused, or what is left of it where streams were answered by themselves.
     Error {
         id: Option<u64>,
         code: i64,

@@ -15,19 +15,9 @@ pub struct Requests {
 #[derive(Debug)]
 struct Request {
     id: u64,
-    asked_count: usize,
     waiting: Vec<Box<str>>,
     /// The text of each error that names no stream.
     errors: Vec<Box<str>>,
-}
-
-/// What an error about a whole request hits.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Failed {
-    /// All of it; none where we do not know it.
-    Whole(Vec<Box<str>>),
-    /// These; the other streams had their answers before.
-    Rest(Vec<Box<str>>),
 }
 
 impl Requests {
@@ -37,7 +27,7 @@ impl Requests {
             self.open.pop_front();
         }
         let waiting = names.iter().map(|name| Box::from(*name)).collect();
-        self.open.push_back(Request { id, asked_count: names.len(), waiting, errors: vec![] });
+        self.open.push_back(Request { id, waiting, errors: vec![] });
     }
 
     /// Whether answers to this request are awaited.
@@ -93,17 +83,13 @@ impl Requests {
         Some(request.waiting.into_iter().zip(request.errors).collect())
     }
 
-    /// An error about a request as such; without an id, about the oldest.
-    pub fn failed(&mut self, id: Option<u64>) -> Failed {
+    /// An error about a request as such; without an id, about the oldest. Gives the streams that were not answered before.
+    pub fn failed(&mut self, id: Option<u64>) -> Vec<Box<str>> {
         let index = match id {
             Some(id) => self.open.iter().position(|request| request.id == id),
             None => Some(0),
         };
-        match index.and_then(|index| self.open.remove(index)) {
-            Some(request) if request.waiting.len() < request.asked_count => Failed::Rest(request.waiting),
-            Some(request) => Failed::Whole(request.waiting),
-            None => Failed::Whole(vec![]),
-        }
+        index.and_then(|index| self.open.remove(index)).map(|request| request.waiting).unwrap_or_default()
     }
 }
 
@@ -140,11 +126,10 @@ mod tests {
         let mut requests = Requests::default();
         requests.sent(1, &["a", "b"]);
         requests.sent(2, &["c", "d"]);
-        assert_eq!(requests.failed(None), Failed::Whole(vec!["a".into(), "b".into()]));
+        assert_eq!(requests.failed(None), ["a".into(), "b".into()]);
         requests.answered(None, "d");
-        assert_eq!(requests.failed(Some(2)), Failed::Rest(vec!["c".into()]));
-        assert_eq!(requests.failed(Some(2)), Failed::Whole(vec![]));
-        assert_eq!(requests.failed(None), Failed::Whole(vec![]));
+        assert_eq!(requests.failed(Some(2)), ["c".into()]);
+        assert!(requests.failed(Some(2)).is_empty() && requests.failed(None).is_empty());
     }
 
     /// A venue that never answers costs a bounded memory.

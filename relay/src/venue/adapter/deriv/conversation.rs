@@ -9,7 +9,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::super::field::{self, read};
-use super::super::requests::{Failed, Requests};
+use super::super::requests::Requests;
 use super::super::{Conversation, Invalid, Ping, Said};
 use super::symbol::Symbols;
 use super::symbol_of;
@@ -228,15 +228,12 @@ impl Talk {
                     None => said(Said::Error { id: fields.id, code, msg: &text }),
                 }
             }
-            Scope::Request | Scope::Symbol | Scope::Held if is_of_ticks => match self.requests.failed(fields.id) {
-                Failed::Whole(symbols) => {
-                    said(Said::Error { id: fields.id, code, msg: &text });
-                    symbols.iter().for_each(|symbol| self.drop_symbol(symbol));
+            Scope::Request | Scope::Symbol | Scope::Held if is_of_ticks => {
+                said(Said::Error { id: fields.id, code, msg: &text });
+                for symbol in self.requests.failed(fields.id) {
+                    self.drop_symbol(&symbol);
                 }
-                Failed::Rest(symbols) => {
-                    symbols.iter().for_each(|symbol| self.judge(symbol, false, &text, said));
-                }
-            },
+            }
             // Answers to `forget` and `ping`: without an id nobody waits for them.
             _ if fields.id.is_none() => said(Said::Other),
             _ => said(Said::Error { id: fields.id, code, msg: &text }),

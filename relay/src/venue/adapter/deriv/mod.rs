@@ -43,11 +43,6 @@ impl Adapter for Deriv {
         symbol_of(&self.symbols, stream).map(|_| 0)
     }
 
-    /// `forget` takes one id.
-    fn names_per_unsubscribe(&self) -> usize {
-        1
-    }
-
     fn converse(&self, _lane: usize) -> Box<dyn Conversation> {
         Box::new(Talk::new(self.symbols.clone()))
     }

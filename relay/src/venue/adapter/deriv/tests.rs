@@ -66,7 +66,6 @@ fn streams_are_ticks() {
     for stream in ["R_100@tick", "r_100@trade", "r_100", "@tick", "btc-usdt@tick", "r_100@tick@1s"] {
         assert_eq!(deriv.lane_of(stream), None, "{stream}");
     }
-    assert_eq!(deriv.names_per_unsubscribe(), 1);
     let public = Deriv::new("/trading/v1/options/ws/public", None, []).unwrap();
     assert_eq!(&*public.lanes()[0].path, "/trading/v1/options/ws/public");
 }
@@ -159,7 +158,7 @@ fn requests_fail() {
     check(&mut *talk, &tick("R_100", ID, 1), &["Other"]);
     talk.subscribe(&["r_100@tick", "r_50@tick"], 2);
     check(&mut *talk, &tick("R_100", ID, 2), &["granted r_100@tick", &payload("R_100")]);
-    check(&mut *talk, &error("WrongResponse", "Sorry.", 2), &["refused r_50@tick: WrongResponse: Sorry."]);
+    check(&mut *talk, &error("WrongResponse", "Sorry.", 2), &["error Some(2) 500 WrongResponse: Sorry."]);
     talk.subscribe(&["r_50@tick"], 3);
     let unknown =
         r#"{"error":{"code":"UnrecognisedRequest","message":"Unrecognised request."},"msg_type":"error","req_id":3}"#;
@@ -210,6 +209,8 @@ fn ids_are_those_of_the_last_request() {
     talk.unsubscribe(&["r_100@tick"], 2);
     talk.subscribe(&["r_100@tick"], 3);
     check(&mut *talk, &tick("R_100", ID, 1), &[&payload("R_100")]);
+    assert_eq!(talk.unsubscribe(&["r_100@tick"], 9), r#"{"ping":1,"req_id":9}"#, "its own id is not known yet");
+    talk.subscribe(&["r_100@tick"], 3);
     let gone = format!(r#"{{"echo_req":{{"forget":"{ID}","req_id":2}},"forget":1,"msg_type":"forget","req_id":2}}"#);
     check(&mut *talk, &gone, &["Ack { id: Some(2) }"]);
     check(&mut *talk, &tick("R_100", OTHER_ID, 3), &["granted r_100@tick", &payload("R_100")]);
@@ -273,7 +274,9 @@ fn what_is_wrong_is_said() {
     for text in [r#"{"tick":1}"#, r#"{"error":1}"#, r#"{"error":{}}"#, r#"{"error":{"code":1}}"#] {
         check(&mut *talk, text, &["Invalid(Malformed)"]);
     }
-    // An id that would become syntax is none.
+    // An id that is none of the venue's, or would become syntax, is none.
+    check(&mut *talk, &tick("R_100", "7", 1), &[&payload("R_100")]);
+    check(&mut *talk, &tick("R_100", &"/".repeat(40), 1), &[&payload("R_100")]);
     let alien = tick("R_100", &"\\\"".repeat(20), 1);
     check(&mut *talk, &alien, &[&payload("R_100")]);
     assert_eq!(talk.unsubscribe(&["r_100@tick"], 2), format!(r#"{{"forget":"{ID}","req_id":2}}"#));

@@ -72,7 +72,7 @@ impl Chain {
         *self = Chain::default();
     }
 
-    /// `None` if a level is malformed; the next change then breaks the chain.
+    /// `None` if a level is malformed: the chain has to [`Self::fail`] then.
     pub fn take(&mut self, change: &Change<'_>) -> Option<Step> {
         if change.is_snapshot {
             self.levels = (change.checksum != 0).then(Box::default);
@@ -99,6 +99,13 @@ impl Chain {
         let is_empty = |side: &str| side.bytes().all(|byte| matches!(byte, b'[' | b']') || byte.is_ascii_whitespace());
         let is_unchanged = !change.is_snapshot && change.id == change.previous;
         Some(if is_unchanged && is_empty(change.bids) && is_empty(change.asks) { Step::Unchanged } else { Step::Next })
+    }
+
+    /// A message could not be read. False if that is no news: only a snapshot would have helped.
+    pub fn fail(&mut self, is_snapshot: bool) -> bool {
+        let was_lost = matches!(self.link, Link::Lost);
+        self.lose();
+        is_snapshot || !was_lost
     }
 
     fn lose(&mut self) -> Step {
@@ -282,7 +289,7 @@ mod tests {
         assert_eq!(chain.take(&unsigned), Some(Step::Next));
     }
 
-    /// A book that grows without end is given up, and a malformed level breaks the chain after it.
+    /// A book that grows without end is given up, and one with a level that cannot be read.
     #[test]
     fn bad_levels() {
         let mut chain = Chain::default();
@@ -293,7 +300,8 @@ mod tests {
         assert_eq!(chain.take(&Change { bids: &many, ..update(10, 11) }), Some(Step::Broken));
         chain.take(&right);
         assert_eq!(chain.take(&Change { bids: r#"[["1"]]"#, ..update(10, 11) }), None);
-        assert_eq!(chain.take(&update(11, 12)), Some(Step::Broken));
+        assert!(chain.fail(false) && !chain.fail(false) && chain.fail(true));
+        assert_eq!(chain.take(&update(10, 11)), Some(Step::Useless));
     }
 
     proptest! {

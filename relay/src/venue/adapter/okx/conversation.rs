@@ -6,7 +6,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::super::field;
-use super::super::requests::{Failed, Requests};
+use super::super::requests::Requests;
 use super::super::{Conversation, Invalid, Ping, Said};
 use super::book::{Chain, Change, Step};
 use super::find;
@@ -204,17 +204,9 @@ impl Talk {
             }
             return Ok(());
         }
-        match self.requests.failed(id) {
-            Failed::Whole(streams) => {
-                said(Said::Error { id, code, msg: &msg });
-                streams.iter().for_each(|stream| self.drop_stream(stream));
-            }
-            Failed::Rest(streams) => {
-                for stream in streams {
-                    said(Said::Refused { stream: &stream, msg: &msg });
-                    self.drop_stream(&stream);
-                }
-            }
+        said(Said::Error { id, code, msg: &msg });
+        for stream in self.requests.failed(id) {
+            self.drop_stream(&stream);
         }
         Ok(())
     }
@@ -324,17 +316,28 @@ impl Argument {
         payload: &mut Vec<u8>,
         said: &mut dyn FnMut(Said<'_>),
     ) -> Result<(), Invalid> {
-        let (change, time_ms) = read_change(row, action).ok_or(Invalid::Malformed)?;
-        // Written before the chain goes on: a level that cannot be told must break it.
-        payload.clear();
-        let mut encoder = Encoder { out: payload, instrument: &self.instrument };
-        encoder.book(&change, time_ms).ok_or(Invalid::Malformed)?;
-        match self.chain.take(&change).ok_or(Invalid::Malformed)? {
-            Step::Next => said(Said::Data { stream: &self.stream, payload }),
-            Step::Broken => said(Said::Broken { stream: &self.stream }),
-            Step::Unchanged | Step::Useless => said(Said::Other),
+        let is_snapshot = field::plain(action) == Some("snapshot");
+        match self.step(row, action, payload) {
+            Some(Step::Next) => said(Said::Data { stream: &self.stream, payload }),
+            Some(Step::Broken) => said(Said::Broken { stream: &self.stream }),
+            Some(Step::Unchanged | Step::Useless) => said(Said::Other),
+            None => {
+                if self.chain.fail(is_snapshot) {
+                    said(Said::Broken { stream: &self.stream });
+                }
+                return Err(Invalid::Malformed);
+            }
         }
         Ok(())
+    }
+
+    /// `None` if the row is malformed, be it in a level.
+    fn step(&mut self, row: &str, action: Option<Value<'_>>, payload: &mut Vec<u8>) -> Option<Step> {
+        let (change, time_ms) = read_change(row, action)?;
+        payload.clear();
+        let mut encoder = Encoder { out: payload, instrument: &self.instrument };
+        encoder.book(&change, time_ms)?;
+        self.chain.take(&change)
     }
 }
 

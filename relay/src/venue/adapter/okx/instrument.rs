@@ -19,12 +19,17 @@ pub struct Instrument {
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SymbolError {
-    #[error("{0:?} is no instrument of OKX's: write btcusdt, BTC-USDT, or BTC-USDT-SWAP*0.01")]
+    #[error("{0:?} is no instrument of OKX's: write btcusdt, BTC-USDT, or BTC-USDT-SWAP=0.01")]
     NoInstrument(String),
-    #[error("{0:?} is a derivative: add what one contract is worth, as in BTC-USDT-SWAP*0.01")]
+    #[error("{0:?} is a derivative: add what one contract is worth, as in BTC-USDT-SWAP=0.01")]
     NoContractValue(String),
     #[error("{first} and {second} have the same symbol {symbol:?}")]
     Ambiguous { symbol: String, first: Box<str>, second: Box<str> },
+}
+
+/// A listed symbol as stream names have it: `BTC-USDT-SWAP=0.01` is `btcusdt-swap`.
+pub fn stream_symbol(text: &str) -> Result<String, SymbolError> {
+    Instrument::parse(text).map(|instrument| instrument.symbol.to_ascii_lowercase())
 }
 
 /// What is listed, and rules for what is not.
@@ -35,7 +40,7 @@ pub struct Instruments {
 }
 
 impl Instruments {
-    /// Of a list such as `btcusdt`, `BTC-USDT`, `BTC-USDT-SWAP*0.01`, in either case.
+    /// Of a list such as `btcusdt`, `BTC-USDT`, `BTC-USDT-SWAP=0.01`, in either case.
     pub fn new<'a>(list: impl IntoIterator<Item = &'a str>) -> Result<Instruments, SymbolError> {
         let mut listed = HashMap::new();
         for text in list {
@@ -69,7 +74,7 @@ impl Instruments {
 impl Instrument {
     fn parse(text: &str) -> Result<Instrument, SymbolError> {
         let wrong = || SymbolError::NoInstrument(text.to_owned());
-        let (id, value) = match text.split_once('*') {
+        let (id, value) = match text.split_once('=') {
             Some((id, value)) => (id, Some(Decimal::parse(value).filter(|value| value.units() > 0).ok_or_else(wrong)?)),
             None => (text, None),
         };
@@ -128,16 +133,20 @@ mod tests {
         check(&["DOT-USD"], "dotusd", Some("DOT-USD"));
         check(&["dot-usd", "DOT-USD"], "dotusd", Some("DOT-USD"));
         check(&["btcusdt"], "btcusdt", Some("BTC-USDT"));
-        check(&["BTC-USDT-SWAP*0.01"], "btcusdt-swap", Some("BTC-USDT-SWAP"));
-        check(&["BTC-USDT-SWAP*0.01"], "btcusdt", Some("BTC-USDT"));
-        check(&["BTC-USD-261225*100"], "btcusd-261225", Some("BTC-USD-261225"));
+        check(&["BTC-USDT-SWAP=0.01"], "btcusdt-swap", Some("BTC-USDT-SWAP"));
+        check(&["BTC-USDT-SWAP=0.01"], "btcusdt", Some("BTC-USDT"));
+        check(&["BTC-USD-261225=100"], "btcusd-261225", Some("BTC-USD-261225"));
+        for (text, symbol) in [("BTC-USDT", "btcusdt"), ("btcusdt", "btcusdt"), ("btc-usdt-swap=0.01", "btcusdt-swap")]
+        {
+            assert_eq!(stream_symbol(text).as_deref(), Ok(symbol));
+        }
     }
 
     #[test]
     fn what_is_wrong_is_told() {
         let check = |list: &[&str], expected| assert_eq!(Instruments::new(list.iter().copied()).unwrap_err(), expected);
         for text in
-            ["", "BTC", "-USDT", "BTC-", "BTC/USDT", "BTC-USDT*1", "BTC-USDT-SWAP*0", "BTC-USDT-SWAP*x", "币-USDT"]
+            ["", "BTC", "-USDT", "BTC-", "BTC/USDT", "BTC-USDT=1", "BTC-USDT-SWAP=0", "BTC-USDT-SWAP=x", "币-USDT"]
         {
             check(&[text], SymbolError::NoInstrument(text.to_owned()));
         }

@@ -18,8 +18,8 @@ mod tests;
 use std::sync::Arc;
 
 use self::conversation::Talk;
-pub use self::instrument::SymbolError;
 use self::instrument::{Instrument, Instruments};
+pub use self::instrument::{SymbolError, stream_symbol};
 use self::stream::Kind;
 use super::{Adapter, Conversation, Lane};
 
@@ -32,8 +32,9 @@ pub struct Okx {
 }
 
 impl Okx {
-    /// `prefix` is what stands before the venue's own paths, usually nothing. Symbols are written `btcusdt`, `BTC-USDT` or `BTC-USDT-SWAP*0.01`; only what cannot be told from the name has to
-    /// be listed: derivatives, and pairs that a known quote currency parts wrongly.
+    /// `prefix` is what stands before the venue's own paths, usually nothing. Symbols are written `btcusdt`, `BTC-USDT` or
+    /// `BTC-USDT-SWAP=0.01`; only what cannot be told from the name has to be listed: derivatives, and pairs that a known
+    /// quote currency parts wrongly.
     pub fn new<'a>(prefix: &str, symbols: impl IntoIterator<Item = &'a str>) -> Result<Okx, SymbolError> {
         let prefix = prefix.trim_end_matches('/');
         let lane = |name| Lane { name, path: format!("{prefix}/ws/v5/{name}").into() };
