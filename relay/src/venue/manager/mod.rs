@@ -23,11 +23,15 @@ mod watch;
 #[cfg(test)]
 mod mock;
 #[cfg(test)]
+mod rotation_tests;
+#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod trouble_tests;
+#[cfg(test)]
+mod venue_tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 

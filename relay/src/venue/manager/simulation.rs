@@ -474,7 +474,7 @@ fn random_demand_and_trouble_end_with_everything_wanted_live_once_and_no_limit_b
     let number = |name| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
     let seeds = match number("SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("SEEDS").unwrap_or(40),
+        None => 0..number("SEEDS").unwrap_or(30),
     };
     for seed in seeds {
         let outcome = std::panic::catch_unwind(|| run(seed));
