@@ -10,6 +10,7 @@ mod dial;
 mod driver;
 mod inlet;
 mod message;
+mod proxy;
 mod reader;
 pub mod request;
 mod retry;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 
 pub use dial::{DialError, Trust};
 pub use driver::run;
+pub use proxy::ProxyError;
 pub use target::{Target, TargetError};
 
 use crate::venue::adapter::Adapter;
