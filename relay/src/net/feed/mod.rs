@@ -25,6 +25,8 @@ mod fake;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod talk_tests;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;

@@ -123,6 +123,30 @@ fn demand_goes_on_while_a_connection_is_replaced() {
     world.check_all_live();
 }
 
+/// A venue that refuses the connection too many would take the blame for a ban, and the streams with it.
+#[test]
+fn without_a_spare_a_full_lane_is_never_exceeded() {
+    let rules = Rules { streams_per_connection: 10, connections: 2, ..rules() };
+    let settings = Settings { streams_per_connection: 10, connections: 2, spare_connections: 0, ..Settings::default() };
+    let mut world = World::new(settings, rules, 1);
+    world.want_many(0..20);
+    world.run_for(15_000);
+    world.announce(FIRST);
+    for _ in 0..70 {
+        world.run_for(1_000);
+        assert!(world.venue.conns().len() <= 2);
+    }
+    assert_eq!(losses(&world), 10);
+    world.check_all_live();
+    (5..20).for_each(|id| world.unwant(id));
+    world.run_for(40_000);
+    let conn = world.venue.conns()[0];
+    world.announce(conn);
+    world.run_for(70_000);
+    assert_eq!(losses(&world), 10, "with a place to spare there is no gap");
+    world.check_all_live();
+}
+
 #[test]
 fn all_connections_announced_at_once_take_turns() {
     let rules = Rules { streams_per_connection: 10, connections: 3, ..rules() };
