@@ -8,6 +8,9 @@ pub const CLIENT_MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// The same on `/echo`, which the conformance suite drives with large messages.
 pub const ECHO_MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// A proxy's answer to a CONNECT.
+pub const PROXY_ANSWER_BYTES_MAX: usize = 16 * 1024;
+
 /// Texts a venue waits for that its limit of messages holds up; above it the connection is ended.
 pub const UPSTREAM_ANSWERS_MAX: usize = 16;
 

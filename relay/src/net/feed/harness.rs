@@ -12,6 +12,7 @@ use tokio_rustls::rustls::ClientConfig;
 
 use super::fake::{Peer, Venue};
 use super::{Conn, Demand, FeedEvent, Settings, Sink, Target, manager, run};
+use crate::venue::adapter::Adapter;
 use crate::venue::adapter::stream::Stream;
 use crate::venue::backoff::Shape;
 
@@ -73,18 +74,22 @@ impl World {
     }
 
     pub fn start_with(venue: Venue, url: &str, tls: Option<Arc<ClientConfig>>) -> Self {
+        let adapter = Arc::new(Stream::new(Target::parse(url).expect("a url").path()));
+        Self::speaking(venue, url, tls, adapter, manager::Settings::default())
+    }
+
+    /// With another venue's adapter. Waits are short, whatever the settings say.
+    pub fn speaking(
+        venue: Venue,
+        url: &str,
+        tls: Option<Arc<ClientConfig>>,
+        adapter: Arc<dyn Adapter + Send + Sync>,
+        settings: manager::Settings,
+    ) -> Self {
         let target = Target::parse(url).expect("a url");
         let backoff = Shape { first_ms: 20, ..Shape::default() };
-        let manager =
-            manager::Settings { gather_ms: 5, linger_ms: 20, backoff, overlap_ms: 20, ..manager::Settings::default() };
-        let settings = Settings {
-            adapter: Arc::new(Stream::new(target.path())),
-            target,
-            tls,
-            manager,
-            always: Vec::new(),
-            seed: 1,
-        };
+        let manager = manager::Settings { gather_ms: 5, linger_ms: 20, backoff, overlap_ms: 20, ..settings };
+        let settings = Settings { target, adapter, tls, manager, always: Vec::new(), seed: 1 };
         let (demand, mailbox) = mpsc::unbounded_channel();
         let (shutdown, stop) = oneshot::channel::<()>();
         let told = Rc::new(RefCell::new(Vec::new()));

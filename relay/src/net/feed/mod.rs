@@ -10,6 +10,7 @@ mod dial;
 mod driver;
 mod inlet;
 mod message;
+mod proxy;
 mod reader;
 pub mod request;
 mod retry;
@@ -24,12 +25,15 @@ mod fake;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod talk_tests;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
 pub use dial::{DialError, Trust};
 pub use driver::run;
+pub use proxy::ProxyError;
 pub use target::{Target, TargetError};
 
 use crate::venue::adapter::Adapter;

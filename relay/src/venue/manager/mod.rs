@@ -23,11 +23,15 @@ mod watch;
 #[cfg(test)]
 mod mock;
 #[cfg(test)]
+mod rotation_tests;
+#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod trouble_tests;
+#[cfg(test)]
+mod venue_tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -94,9 +98,9 @@ impl Manager {
         }
     }
 
-    /// Places for connections: one more than may be held, for a successor.
+    /// Places for connections: those that may be held, and the successors'.
     pub fn places(settings: &Settings) -> usize {
-        settings.connections + 1
+        (settings.connections + settings.spare_connections).max(1)
     }
 
     /// Decides what is due. Call it after inputs and at `next_due`, then drain `poll`.
@@ -141,9 +145,9 @@ impl Manager {
     /// Streams that could be held at once, as far as is known.
     pub fn slots_max(&self) -> usize {
         let mut capacities: Vec<_> = self.links.iter().map(|link| link.capacity).collect();
-        // The spare place is no room of its own: the smallest one does not count.
+        // A spare place is no room of its own: the smallest ones do not count.
         capacities.sort_unstable();
-        capacities.iter().skip(1).sum()
+        capacities.iter().skip(self.settings.spare_connections).sum()
     }
 
     pub fn connections_open(&self) -> usize {

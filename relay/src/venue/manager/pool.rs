@@ -31,8 +31,14 @@ impl Pool {
         &mut self.lanes[lane]
     }
 
-    pub fn lanes(&self) -> &[Manager] {
-        &self.lanes
+    #[cfg(test)]
+    pub(super) fn first(&mut self) -> &mut Manager {
+        &mut self.lanes[0]
+    }
+
+    /// Streams that occupy a slot of the venue.
+    pub fn slots_used(&self) -> usize {
+        self.lanes.iter().map(Manager::slots_used).sum()
     }
 
     pub fn want(&mut self, id: TopicId, name: &Arc<str>, lane: usize, now: u64) {

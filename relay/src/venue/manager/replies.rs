@@ -1,6 +1,6 @@
 //! What a connection reports: its beginning, the venue's answers, its end.
 
-use super::link::{Phase, Request};
+use super::link::{Link, Phase, Request};
 use super::topic::{Class, Place};
 use super::{Action, Conn, Loss, Manager, Method, Reply, TopicId};
 
@@ -10,11 +10,12 @@ const CODE_TOO_MANY: i64 = 4;
 impl Manager {
     pub fn connected(&mut self, conn: Conn, now: u64) {
         let rotate_at = self.rotation_time(now);
-        let settings = self.settings.clone();
-        let Some(link) = self.current(conn).filter(|link| link.phase == Phase::Dialing) else {
+        let place = conn.index.wrapping_sub(self.base);
+        let is_dialled = |link: &&mut Link| link.life == conn.life && link.phase == Phase::Dialing;
+        let Some(link) = self.links.get_mut(place).filter(is_dialled) else {
             return;
         };
-        link.open(&settings, now);
+        link.open(&self.settings, now);
         link.rotate_at = rotate_at;
         if self.gate.connected() {
             self.actions.push_back(Action::Unblocked { conn });

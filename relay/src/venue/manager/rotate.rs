@@ -200,6 +200,8 @@ impl Manager {
 
         if let Some(successor) = retirement.and_then(|retirement| retirement.successor) {
             self.links[successor].replaces = None;
+            // That one is there in its stead: dialled again, it would be one too many.
+            self.links[index].phase = Phase::Idle;
         }
         if let Some(old) = replaced {
             self.links[old].is_held_back = false;

@@ -19,8 +19,11 @@ pub struct Settings {
     /// of it is spread evenly over the window, so that demand is never left waiting for all of it.
     pub requests_per_window: Option<Window>,
     pub streams_per_connection: usize,
-    /// Of each lane. While a connection is replaced there is one more.
+    /// Of each lane.
     pub connections: usize,
+    /// So many more while connections are replaced. None where the venue counts strictly: with all of them in use one is
+    /// then replaced after its end, not before it.
+    pub spare_connections: usize,
     pub connects_per_window: usize,
     pub connect_window_ms: u64,
     pub names_per_request: usize,
@@ -66,6 +69,7 @@ impl Default for Settings {
             requests_per_window: None,
             streams_per_connection: 1_024,
             connections: 5,
+            spare_connections: 1,
             connects_per_window: 300,
             connect_window_ms: 5 * 60_000,
             names_per_request: 200,

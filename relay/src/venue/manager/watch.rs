@@ -61,6 +61,10 @@ impl Manager {
     fn renew(&mut self, id: TopicId, index: usize, now: u64) {
         let topic = self.topics.get_mut(&id).expect("a removed topic is not watched");
         topic.note_renewal(now);
+        if topic.health == Health::Stale {
+            // And again, if this does not help either.
+            topic.renew_at = now + wait_ms(topic.renewals);
+        }
         topic.is_renewing = true;
         topic.place = Place::Parting(index);
         self.unproven.remove(&(topic.asked_at, id));
