@@ -232,3 +232,6 @@ const _: () = assert!(POLL_BODY_BYTES_MAX <= POLL_CACHE_BYTES_MAX);
 
 /// Symbols that one REST source does not know and that are not asked for again for a minute.
 pub const POLL_REFUSED_MAX: usize = 1024;
+
+/// Questions to a Socket.IO venue that wait for an answer on one connection; the oldest is given up for another.
+pub const SOCKETIO_VENUE_QUESTIONS_MAX: usize = 1024;

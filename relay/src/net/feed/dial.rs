@@ -53,6 +53,8 @@ pub enum DialError {
     Http(#[from] hyper::Error),
     #[error("the token cannot stand in a header")]
     Token,
+    #[error("the request cannot be written")]
+    Request,
     #[error("the answer's body is too long, or ended early")]
     Body,
     #[error("answered {0} instead of 101")]

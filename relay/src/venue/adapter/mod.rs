@@ -12,6 +12,8 @@
 //! | `btcusdt@book` | a book with its chain: `{"e":"bookSnapshot"\|"bookUpdate","E":ms,"s":S,"pu":n,"u":n,"b":[[px,qty]],"a":[[px,qty]]}` |
 //! | `btcusdt@snapshot` | the body of a REST book, as the venue sends it: `{"lastUpdateId":n,"bids":[…],"asks":[…]}` |
 
+pub mod socketio;
+
 /// One venue's dialect.
 pub trait Adapter {
     /// The kinds of connection, each with a pool of its own. At least one.
