@@ -117,8 +117,8 @@ fn a_connection_is_kept() {
         assert!(first.starts_with("GET /api/v3/global HTTP/1.1\r\n"), "{first}");
         assert!(first.contains("x-cg-demo-api-key: k\r\n") && !first.contains("if-none-match"), "{first}");
         answer(&mut socket, "200 OK", "etag: \"7\"\r\n", BODY).await;
-        assert_eq!(world.next().await, Told::Event(Event::Changed(Change::Up)));
         assert_eq!(world.next().await, frame());
+        assert_eq!(world.next().await, Told::Event(Event::Changed(Change::Up)));
         let second = head(&mut socket).await;
         assert!(second.contains("if-none-match: \"7\"\r\n"), "{second}");
         socket.write_all(b"HTTP/1.1 304 Not Modified\r\netag: \"7\"\r\n\r\n").await.unwrap();
@@ -145,10 +145,10 @@ fn a_closed_connection_is_made_anew() {
             head(&mut socket).await;
             answer(&mut socket, "200 OK", "connection: close\r\n", BODY).await;
             drop(socket);
+            assert_eq!(world.next().await, frame());
             if round == 0 {
                 assert_eq!(world.next().await, Told::Event(Event::Changed(Change::Up)));
             }
-            assert_eq!(world.next().await, frame());
         }
     });
 }
@@ -186,7 +186,7 @@ fn trouble_is_told_and_passes() {
         assert_eq!(world.next().await, Told::Event(Event::Changed(limited)));
         head(&mut socket).await;
         answer(&mut socket, "200 OK", "", BODY).await;
-        assert_eq!(world.next().await, Told::Event(Event::Changed(Change::Up)));
         assert_eq!(world.next().await, frame());
+        assert_eq!(world.next().await, Told::Event(Event::Changed(Change::Up)));
     });
 }
