@@ -20,6 +20,7 @@ use super::feed::client::{Answered, Client};
 use super::feed::{Demand, DialError, Target};
 use super::ingest::{Ingest, Link};
 use crate::fanout::topics;
+use crate::venue::poll::format::binance::Market;
 use crate::venue::poll::{self, Answer, Change, Effect, Now, Outcome, Poller};
 
 #[cfg(test)]
@@ -30,13 +31,33 @@ const USED_WEIGHT: &str = "x-mbx-used-weight-1m";
 /// One source.
 #[derive(Clone)]
 pub struct Settings {
-    /// Where it is. Its path is not used: `poller` has its own.
+    /// Where it is. Its path is the poller's business.
     pub target: Target,
     /// Needed for `https`; read once at the start.
     pub tls: Option<Arc<ClientConfig>>,
     /// With every request: keys.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     pub poller: poll::Settings,
+}
+
+impl Settings {
+    /// A source whose API is below the target's path.
+    pub fn new(
+        target: Target,
+        tls: Option<Arc<ClientConfig>>,
+        headers: Vec<(HeaderName, HeaderValue)>,
+        poller: poll::Settings,
+    ) -> Settings {
+        let path = target.path().split('?').next().unwrap_or("");
+        let poller = poll::Settings { path: path.into(), ..poller };
+        Settings { target, tls, headers, poller }
+    }
+
+    /// The books of `btcusdt@snapshot`, for [`drive`] beside the feed of a Binance upstream; the target is its
+    /// `rest_url`.
+    pub fn snapshots(target: Target, tls: Option<Arc<ClientConfig>>, market: Market) -> Settings {
+        Settings::new(target, tls, Vec::new(), poll::Settings::snapshots(market))
+    }
 }
 
 /// Where the answers go.

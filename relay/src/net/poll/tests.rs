@@ -56,7 +56,7 @@ impl World {
         let poller =
             poll::Settings { linger_ms: 1, stale_ms: 60_000, ..poll::Settings::new(Format::Coingecko).every(20) };
         let target = Target::exact(false, "127.0.0.1", port, "/");
-        let settings = Settings { target, tls: None, headers: vec![key], poller };
+        let settings = Settings::new(target, None, vec![key], poller);
         let shelf = Recorder { told: sender, start: Instant::now() };
         tokio::task::spawn_local(drive(settings, shelf, mailbox));
         World { listener, wishes, told }

@@ -20,14 +20,23 @@ pub struct Talk {
     bases: Arc<[Box<str>]>,
     connect: Arc<str>,
     /// By stream: what was said last, so that a price which is pushed twice, for itself and in a list, comes once.
-    wanted: HashMap<Box<str>, Option<(Box<str>, u64)>, FixedState>,
-    /// What is pushed to us whether we still want it or not: `None` as a name is everything of the base.
-    listening: BTreeMap<(Class, Box<str>), Vec<Option<Box<str>>>>,
+    wanted: HashMap<Box<str>, Option<Spoken>, FixedState>,
+    /// What is pushed to us, by class and base, whether we still want it or not.
+    listening: BTreeMap<(Class, Box<str>), Vec<Scope>>,
     /// Listenings of which nothing came so far, oldest first.
     unproven: VecDeque<(String, Vec<Wish>)>,
     /// By the id of its acknowledgement.
     questions: BTreeMap<u64, Question>,
     next_ack: u64,
+}
+
+/// A price and its time.
+type Spoken = (Box<str>, u64);
+
+#[derive(PartialEq, Eq)]
+enum Scope {
+    All,
+    One(Box<str>),
 }
 
 struct Question {
@@ -132,7 +141,7 @@ impl Talk {
         let msg = member(argument, "message").unwrap_or_default();
         for wish in wishes {
             if let Some(names) = self.listening.get_mut(&(wish.class, wish.base.clone())) {
-                names.retain(|name| name.as_ref().is_some_and(|name| *name != wish.name));
+                names.retain(|scope| matches!(scope, Scope::One(name) if *name != wish.name));
             }
             self.refuse(&wish, &msg, said);
         }
@@ -181,11 +190,11 @@ impl Talk {
     fn listen(&mut self, granted: Vec<Wish>, said: &mut dyn FnMut(Said<'_>)) {
         let Some(first) = granted.first() else { return };
         let names = self.listening.entry((first.class, first.base.clone())).or_default();
-        let is_new = |wish: &Wish| !names.contains(&None) && !names.contains(&Some(wish.name.clone()));
+        let is_new = |wish: &Wish| !names.contains(&Scope::All) && !names.contains(&Scope::One(wish.name.clone()));
         let new: Vec<Wish> = granted.iter().filter(|wish| is_new(wish)).cloned().collect();
         let Some(wish) = new.first() else { return };
         let mode = if new.len() + names.len() > 1 { Mode::AllListen } else { Mode::OnlyListen };
-        names.push(if mode == Mode::AllListen { None } else { Some(wish.name.clone()) });
+        names.push(if mode == Mode::AllListen { Scope::All } else { Scope::One(wish.name.clone()) });
         let text = wish.packet(mode, None);
         self.unproven.push_back((wish.event(mode), new));
         said(Said::Answer(&text));
