@@ -304,3 +304,6 @@ pub const RECORD_STREAMS_LISTED_MAX: usize = 100_000;
 
 /// Headers of our own in a request to a REST endpoint.
 pub const REST_HEADERS_MAX: usize = 16;
+
+/// Questions to a Socket.IO venue that wait for an answer on one connection; the oldest is given up for another.
+pub const SOCKETIO_VENUE_QUESTIONS_MAX: usize = 1024;

@@ -66,6 +66,8 @@ pub enum DialError {
     Http(#[from] hyper::Error),
     #[error("the token cannot stand in a header")]
     Token,
+    #[error("the request cannot be written")]
+    Request,
     #[error("the answer's body is too long, or ended early")]
     Body,
     #[error("answered {status} instead of 101")]

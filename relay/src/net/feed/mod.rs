@@ -5,6 +5,7 @@
 //! selected over) and one the write half (`writer`). Everything is on one thread: what they share is a `RefCell`, never
 //! borrowed over an await.
 
+pub mod client;
 mod connection;
 mod dial;
 mod driver;

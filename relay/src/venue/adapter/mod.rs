@@ -23,6 +23,7 @@ pub mod okx;
 mod requests;
 pub mod stream;
 pub mod talk;
+pub mod socketio;
 
 /// One venue's dialect.
 pub trait Adapter {

@@ -48,7 +48,7 @@ impl Poller {
             },
             // A firewall's 403 is for good behaviour as well: it ends sooner for those that are silent.
             429 | 418 | 403 => self.limited(flight, answer, now),
-            400 | 404 if self.is_unknown(&flight, answer) => self.unknown(flight, answer, now),
+            400 | 404 | 422 if self.is_unknown(&flight, answer) => self.unknown(flight, answer, now),
             status => {
                 let why = format!("answered {status}{}", reason(answer.body));
                 self.failed(flight, &why, seconds(answer.retry_after), now)
@@ -94,14 +94,20 @@ impl Poller {
         });
         let skipped = match read {
             Ok(skipped) => skipped + unwritten,
+            Err(error) if self.is_stranger(flight) => {
+                let [name] = &*flight.subjects else { return Outcome::Refused };
+                self.refuse(name, &error.to_string(), now);
+                return Outcome::Refused;
+            }
             Err(error) => return self.failed_ref(flight, &error.to_string(), None, now),
         };
         self.skipped += skipped;
         self.failures.healthy();
         self.refusals.healthy();
         self.change(Condition::Up, || Change::Up);
+        let permille = self.stretch_permille();
         for name in &flight.subjects {
-            let due_ms = flight.sent_ms + self.interval_ms(name);
+            let due_ms = flight.sent_ms + self.interval_ms(name, permille);
             let Some(subject) = self.subjects.get_mut(name) else { continue };
             subject.is_busy = false;
             // If it was wanted anew since the question went out, the answer may be older than the wish.
@@ -121,14 +127,18 @@ impl Poller {
         match code(answer.body) {
             // Invalid symbol; illegal characters in a parameter.
             Some(-1121 | -1100) => true,
-            // Sources without such codes say it by the status, of what was never known and asked for by itself.
-            Some(_) | None => {
-                let is_new = |name| self.subjects.get(name).is_some_and(|subject| !subject.is_known);
-                answer.status == 404
-                    && matches!(&*flight.subjects, [name] if is_new(name))
-                    && !self.settings.format.is_shared()
-            }
+            // Sources without such codes say it by the status.
+            Some(_) | None => self.is_stranger(flight),
         }
+    }
+
+    /// Whether it asked for one thing alone that was never answered, of a source that answers otherwise: then trouble
+    /// with it is not the source's.
+    fn is_stranger(&self, flight: &Flight) -> bool {
+        let is_new = |name| self.subjects.get(name).is_none_or(|subject| !subject.is_known);
+        matches!(&*flight.subjects, [name] if is_new(name))
+            && self.condition == Condition::Up
+            && !self.settings.format.is_shared()
     }
 
     /// Finds the one symbol that the source does not know.

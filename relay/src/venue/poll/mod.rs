@@ -17,7 +17,7 @@ mod budget;
 mod cache;
 mod settings;
 mod subject;
-mod time;
+pub mod time;
 mod work;
 
 #[cfg(test)]

@@ -69,6 +69,36 @@ fn a_bad_symbol_is_refused_alone() {
     assert!(requests <= 20, "{requests} requests");
 }
 
+/// A source that answers by symbol may say in its own way that it does not know one: no other waits for it.
+#[test]
+fn a_stranger_is_refused_alone() {
+    let pointer = |text: &str| pointer::Pointer::parse(text).unwrap();
+    for (status, body) in [(404, ""), (400, r#"{"error":"what?"}"#), (422, "<html>"), (200, "{}")] {
+        let json = format::json::Json {
+            path: "/{symbol}".into(),
+            rows: pointer(""),
+            symbol: None,
+            price: pointer("/p"),
+            time: None,
+            only: None,
+        };
+        let mut bench = Bench::new(Settings::new(Format::Json(json)));
+        bench.want(&["aaa@tick"]);
+        let request = bench.ask();
+        bench.answer(request.id, 200, r#"{"p":1}"#);
+        bench.effects();
+        bench.want(&["bbb@tick"]);
+        let request = bench.ask();
+        assert_eq!(bench.answer(request.id, status, body), Outcome::Refused, "{status} {body}");
+        let effects = bench.effects();
+        assert!(matches!(&*effects, [Effect::Refused { stream, .. }] if **stream == *"bbb@tick"), "{effects:?}");
+        bench.ms = 10_000;
+        let request = bench.ask();
+        assert_eq!(request.path, "/aaa", "the other one goes on");
+        assert_eq!(bench.answer(request.id, status, body), Outcome::Failed, "what was known is not refused");
+    }
+}
+
 /// 429 and 418 with the venue's own patience: nothing goes out before, and it is told once.
 #[test]
 fn the_venue_says_how_long_to_be_silent() {

@@ -22,14 +22,14 @@ impl Poller {
     /// When `tick` has something to do next; `u64::MAX` when only an input can change anything.
     pub fn next_due(&self) -> u64 {
         let permille = self.stretch_permille();
-        let deadline = |(name, subject): (&Box<str>, &super::Subject)| {
+        let deadline = |name: &str, subject: &super::Subject| {
             let stale_ms = match subject.is_wanted() && !subject.is_stale {
                 true => subject.heard_ms + self.settings.stale_ms(name, permille),
                 false => u64::MAX,
             };
             subject.linger_end_ms(self.settings.linger_ms).min(stale_ms)
         };
-        let quiet = self.subjects.iter().map(deadline).min().unwrap_or(u64::MAX);
+        let quiet = self.subjects.iter().map(|(name, subject)| deadline(name, subject)).min().unwrap_or(u64::MAX);
         if self.flights.len() >= self.settings.in_flight_max {
             return quiet;
         }
@@ -86,10 +86,9 @@ impl Poller {
         // One that the source may not know must not take others down with it; where all there is comes with every
         // answer it cannot.
         let is_shared = self.settings.format.is_shared();
-        let fits = |subject: &super::Subject| {
-            let early_ms = now_ms + self.interval_ms(first) / COMPANION_PART;
-            is_shared || (subject.is_known == lead.is_known && subject.due_ms <= early_ms)
-        };
+        let early_ms = now_ms + self.interval_ms(first, self.stretch_permille()) / COMPANION_PART;
+        let fits =
+            |subject: &super::Subject| is_shared || (subject.is_known == lead.is_known && subject.due_ms <= early_ms);
         let mut group: Vec<_> = idle().filter(|(_, subject)| fits(subject)).collect();
         group.sort_by_key(|(_, subject)| (!subject.is_fresh, subject.due_ms));
         Some(group.into_iter().take(batch_max).map(|(name, _)| name.clone()).collect())
@@ -139,12 +138,12 @@ impl Poller {
     }
 
     /// The interval of a subject, stretched if the month's requests demand it.
-    pub(super) fn interval_ms(&self, subject: &str) -> u64 {
-        self.settings.stretched(subject, self.settings.interval_ms, self.stretch_permille())
+    pub(super) fn interval_ms(&self, subject: &str, permille: u64) -> u64 {
+        self.settings.stretched(subject, self.settings.interval_ms, permille)
     }
 
     /// How much longer than configured intervals are, so that what is wanted now could go on like this for ever.
-    fn stretch_permille(&self) -> u64 {
+    pub(super) fn stretch_permille(&self) -> u64 {
         let Some(allowance) = &self.allowance else { return 1000 };
         let wanted: Vec<_> = self.subjects.iter().filter(|(_, subject)| subject.is_wanted()).collect();
         let batch = self.settings.format.batch_max().min(wanted.len()).max(1) as u128;
