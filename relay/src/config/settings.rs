@@ -290,6 +290,7 @@ const ACCOUNT: &[Setting] = &[
 const UPSTREAM: &[Setting] = &[
     key("kind", "required", r#""sim", the built-in venue, or "stream", a Bitzoom or Binance compatible feed"#),
     key("url", "required for stream", "stream: where it is, ws:// or wss://"),
+    key("legs", "[]", "stream: more URLs that bring the same; what one loses comes from another"),
     key("ca_file", "the system's", "stream: certificates (PEM) to trust instead of the system's, for wss://"),
     key("seed", "1", "sim: equal seeds give equal data"),
     key("fields", r#""document""#, r#"sim: "document" sends the documented keys, "full" Binance's as well"#),

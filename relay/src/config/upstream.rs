@@ -11,7 +11,7 @@ use super::settings::SectionName;
 use super::url::Url;
 use super::value::{choice, count, duration, duration_or_off, parsed, quoted, text};
 use crate::access::pattern::Pattern;
-use crate::limits::NAME_BYTES_MAX;
+use crate::limits::{LEGS_MAX, NAME_BYTES_MAX};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
@@ -37,7 +37,12 @@ pub enum Source {
     /// The built-in venue. `full` adds Binance's fields to the documented ones.
     Sim { seed: u64, full: bool },
     /// A feed that speaks the stream dialect.
-    Stream { url: Url, ca_file: Option<PathBuf> },
+    Stream {
+        url: Url,
+        /// More URLs that bring the same.
+        legs: Vec<Url>,
+        ca_file: Option<PathBuf>,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -119,6 +124,7 @@ fn read_one(mut section: Section<'_>, before: &[Upstream]) -> Option<Upstream> {
         Some(Kind::Sim) => None,
         _ => section.value("url", None, |value| parsed(Url::parse)(value).map(Some)),
     };
+    let legs = section.list("legs", parsed(Url::parse)).unwrap_or_default();
     let ca_file = section.value("ca_file", None, |value| file(value).map(Some));
     let seed = section.value("seed", 1, count(0..=u64::MAX));
     let full = section.value("fields", false, choice(&[("document", false), ("full", true)]));
@@ -138,6 +144,7 @@ fn read_one(mut section: Section<'_>, before: &[Upstream]) -> Option<Upstream> {
     match kind {
         Some(Kind::Sim) => {
             section.only_for("url", "kind \"stream\"");
+            section.only_for("legs", "kind \"stream\"");
             section.only_for("ca_file", "kind \"stream\"");
         }
         Some(Kind::Stream) => {
@@ -147,7 +154,11 @@ fn read_one(mut section: Section<'_>, before: &[Upstream]) -> Option<Upstream> {
         }
         None => {}
     }
-    if url.as_ref().is_some_and(|url| !url.tls()) && ca_file.is_some() {
+    if legs.len() >= LEGS_MAX {
+        let text = format!("{} more URLs than the first, {} are allowed", legs.len(), LEGS_MAX - 1);
+        section.conflict("legs", &[], Reason::conflict(text));
+    }
+    if url.as_ref().is_some_and(|url| !url.tls()) && legs.iter().all(|url| !url.tls()) && ca_file.is_some() {
         section.conflict("ca_file", &["url"], Reason::conflict("ca_file is only for a wss:// url"));
     }
     if streams.is_empty() {
@@ -174,7 +185,7 @@ fn read_one(mut section: Section<'_>, before: &[Upstream]) -> Option<Upstream> {
     }
     let source = match kind? {
         Kind::Sim => Source::Sim { seed, full },
-        Kind::Stream => Source::Stream { url: url?, ca_file },
+        Kind::Stream => Source::Stream { url: url?, legs, ca_file },
     };
     let name = name.unwrap_or_else(|| default_name(&source, before));
     Some(Upstream {

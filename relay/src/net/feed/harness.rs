@@ -29,7 +29,7 @@ struct Recorder {
 }
 
 impl Sink for Recorder {
-    fn frame(&mut self, stream: &str, data: &[u8], read_ns: u64) -> Option<u32> {
+    fn frame(&mut self, _: manager::Conn, stream: &str, data: &[u8], read_ns: u64) -> Option<u32> {
         assert!(read_ns <= self.now_ns());
         let data = String::from_utf8(data.to_vec()).expect("checked by the feed");
         self.told.borrow_mut().push(Told::Frame(stream.to_owned(), data));

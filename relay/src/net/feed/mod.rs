@@ -32,7 +32,7 @@ pub use dial::{DialError, Trust};
 pub use driver::run;
 pub use target::{Target, TargetError};
 
-use crate::venue::manager;
+use crate::venue::manager::{self, Conn};
 
 /// One upstream.
 #[derive(Clone)]
@@ -57,8 +57,9 @@ pub enum Demand {
 /// Where the frames go. Called on the thread of `run`, never reentrantly.
 pub trait Sink {
     /// One data frame: `stream` as the venue spelled it, `data` the exact bytes of the payload, `read_ns` when the
-    /// socket read that completed it returned. The topic's id if it is held.
-    fn frame(&mut self, stream: &str, data: &[u8], read_ns: u64) -> Option<u32>;
+    /// socket read that completed it returned. Two connections bring the same stream while one replaces the other:
+    /// `conn` tells them apart. The topic's id if it is held.
+    fn frame(&mut self, conn: Conn, stream: &str, data: &[u8], read_ns: u64) -> Option<u32>;
     /// The end of one read: wake the shards.
     fn flush(&mut self);
     fn event(&mut self, event: FeedEvent);

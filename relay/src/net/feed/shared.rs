@@ -51,7 +51,7 @@ impl<S: Sink> Shared<S> {
         let now = read_ns / NS_PER_MS;
         match (self.decode)(text) {
             Decoded::Data { stream, data } => {
-                let id = self.sink.borrow_mut().frame(&stream, data, read_ns);
+                let id = self.sink.borrow_mut().frame(conn, &stream, data, read_ns);
                 match id {
                     Some(id) => self.data(TopicId(id), now),
                     None => self.dropped(conn, DropReason::UnknownTopic),
