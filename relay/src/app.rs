@@ -25,7 +25,7 @@ use crate::access::rate::Callers;
 use crate::config::{Config, Source, Upstream};
 use crate::fanout::log::Budget;
 use crate::fanout::topics::{Bounds, Capacity, Demand, Routed, Topics};
-use crate::limits::{DESCRIPTORS_KEPT, HUB_TEST_CALLERS_MAX};
+use crate::limits::{DESCRIPTORS_KEPT, GAPS_MAX, HUB_TEST_CALLERS_MAX};
 use crate::market::Market;
 use crate::market::catalog::Catalog;
 use crate::market::topic::Topic;
@@ -40,6 +40,7 @@ use crate::net::shard::Shard;
 use crate::net::shared::{Bell, Post, Shared};
 use crate::net::users::{Users, sources};
 use crate::net::{admin, feed, sim, upstream};
+use crate::venue::gap::Gaps;
 use crate::venue::sim::{Fields, Sim};
 use crate::wire::stream::name::Name;
 
@@ -62,8 +63,8 @@ pub struct App {
 
 /// What an upstream's task starts with.
 struct Start {
-    /// None is the built-in venue.
-    feed: Option<feed::Settings>,
+    /// Each brings all streams. None is the built-in venue.
+    legs: Vec<feed::Settings>,
     demand: UnboundedReceiver<Demand>,
 }
 
@@ -94,13 +95,14 @@ impl App {
             upstreams::check(upstream)?;
             let (sender, demand) = unbounded_channel();
             senders.push(sender);
-            let feed = upstream::settings(&config, upstream).with_context(|| format!("upstream {}", upstream.name))?;
-            upstreams.push(Start { feed, demand });
+            let legs = upstreams::feeds(&config, upstream).with_context(|| format!("upstream {}", upstream.name))?;
+            upstreams.push(Start { legs, demand });
         }
         let (desk, market) = unbounded_channel();
         let catalog = Arc::new(catalog::catalog(&config)?);
-        let names = config.upstreams.iter().map(|upstream| upstream.name.clone());
-        let names = names.chain([MARKET.to_owned(), USERS.to_owned()]);
+        let names =
+            config.upstreams.iter().zip(&upstreams).map(|(upstream, start)| (upstream.name.clone(), start.legs.len()));
+        let names = names.chain([(MARKET.to_owned(), 0), (USERS.to_owned(), 0)]).collect::<Vec<_>>().into_iter();
         let (accounts, users) = unbounded_channel();
         let users = (sources::settings(&config)?, users);
         let limits = &config.limits;
@@ -114,6 +116,7 @@ impl App {
                 config.access.accounts.iter().count(),
             ),
             metrics: Metrics::new(config.shards, names),
+            gaps: Mutex::new(Gaps::new(GAPS_MAX)),
             bells: (0..config.shards + 2).map(|_| Bell::default()).collect(),
             shards: (0..config.shards).map(|_| Post::default()).collect(),
             holds: Holds::new(),
@@ -294,13 +297,13 @@ fn take_share<T>(upstreams: &mut Vec<(usize, T)>, part: usize, parts: usize) -> 
 }
 
 fn start_upstreams(shared: &Arc<Shared>, upstreams: Vec<(usize, Start)>) {
-    for (at, Start { feed, demand }) in upstreams {
-        let ingest = Ingest::new(shared.clone(), at);
+    for (at, Start { legs, demand }) in upstreams {
+        let mut ingest = Ingest::new(shared.clone(), at);
+        ingest.set_numbers(upstream::numbers(&shared.config.upstreams[at]));
         let sim = new_sim(&shared.config.upstreams[at].source, shared.clock.calendar_ms());
-        match (feed, sim) {
-            (Some(feed), _) => drop(tokio::task::spawn_local(upstream::run(feed, ingest, demand))),
-            (None, Some(sim)) => drop(tokio::task::spawn_local(sim::run(sim, ingest, demand))),
-            (None, None) => unreachable!("an upstream is a feed or the built-in venue"),
+        match sim {
+            Some(sim) => drop(tokio::task::spawn_local(sim::run(sim, ingest, demand))),
+            None => drop(tokio::task::spawn_local(upstream::run(legs, ingest, demand))),
         }
     }
 }

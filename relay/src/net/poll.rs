@@ -20,6 +20,7 @@ use super::feed::client::{Answered, Client};
 use super::feed::{Demand, DialError, Target};
 use super::ingest::{Ingest, Link};
 use crate::fanout::topics;
+use crate::venue::merge::Source;
 use crate::venue::poll::format::binance::Market;
 use crate::venue::poll::{self, Answer, Change, Effect, Now, Outcome, Poller};
 
@@ -275,7 +276,7 @@ impl Beside {
 
 impl Shelf for Beside {
     fn publish(&mut self, stream: &str, payload: &[u8], read_ns: u64) {
-        self.ingest.borrow_mut().frame(stream, payload, read_ns);
+        self.ingest.borrow_mut().frame(Source::default(), stream, payload, read_ns);
     }
 
     fn flush(&mut self) {

@@ -6,6 +6,7 @@
 mod access;
 mod answer;
 mod cors;
+mod gaps;
 pub mod hold;
 mod hub;
 mod place;
@@ -160,9 +161,10 @@ impl Http {
             }
             _ if let Some(route) = Route::of(target) => self.listen(request, target, route, visit).await,
             _ if deriv::is_deriv(target) => self.open_deriv(request, target, visit),
-            path if is_api && path != "/ws/test" => {
-                self.deny(StatusCode::NOT_FOUND, "Nothing is here: /api/v1/snapshot/<stream>, /api/v1/topics, /sse")
-            }
+            path if is_api && path != "/ws/test" => self.deny(
+                StatusCode::NOT_FOUND,
+                "Nothing is here: /api/v1/snapshot/<stream>, /api/v1/topics, /api/v1/gaps, /sse",
+            ),
             _ => self.open_socket(request, target, visit),
         }
     }

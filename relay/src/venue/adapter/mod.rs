@@ -21,9 +21,9 @@ pub mod limits;
 pub mod names;
 pub mod okx;
 mod requests;
+pub mod socketio;
 pub mod stream;
 pub mod talk;
-pub mod socketio;
 
 /// One venue's dialect.
 pub trait Adapter {

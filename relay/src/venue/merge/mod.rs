@@ -485,24 +485,17 @@ impl Merge {
     }
 
     fn company(&self, at: usize, now_ns: u64, sources: &Sources) -> Company {
-        if self.feeders.len() == 1 {
-            return Company::Alone;
-        }
         let mine = self.feeders[at].source;
-        let mut company = Company::Alone;
-        for other in self.feeders.iter().filter(|other| other.source != mine) {
-            if !sources.is_up(other.source, other.since_ns) {
-                continue;
-            }
-            if other.source.leg != mine.leg {
-                return Company::Legs;
-            }
-            // It may be up for other streams.
-            if now_ns.saturating_sub(other.heard_ns) <= MERGE_OVERLAP_MS * NS_PER_MS {
-                company = Company::Rotation;
-            }
+        if sources.has_other_leg(mine.leg) {
+            return Company::Legs;
         }
-        company
+        // Another connection may be up for other streams only.
+        let brings_it = |other: &Feeder| {
+            other.source != mine
+                && sources.is_up(other.source, other.since_ns)
+                && now_ns.saturating_sub(other.heard_ns) <= MERGE_OVERLAP_MS * NS_PER_MS
+        };
+        if self.feeders.len() > 1 && self.feeders.iter().any(brings_it) { Company::Rotation } else { Company::Alone }
     }
 }
 

@@ -11,6 +11,8 @@ pub struct Source {
 #[derive(Debug, Default)]
 pub struct Sources {
     known: Vec<Line>,
+    /// There is more than one leg.
+    is_split: bool,
 }
 
 #[derive(Debug)]
@@ -31,6 +33,7 @@ enum State {
 impl Sources {
     /// The connection stands.
     pub fn up(&mut self, source: Source, now_ns: u64) {
+        self.is_split |= self.known.iter().any(|line| line.source.leg != source.leg);
         match self.known.iter_mut().find(|line| line.source == source) {
             Some(line) => (line.since_ns, line.state) = (now_ns, State::Up),
             None => self.known.push(Line { source, since_ns: now_ns, state: State::Up }),
@@ -57,6 +60,11 @@ impl Sources {
     /// Whether that life was broken off: what it would have brought may have come by no other.
     pub fn is_lost(&self, source: Source, since_ns: u64) -> bool {
         self.line(source).is_some_and(|line| line.state == State::Lost || line.since_ns != since_ns)
+    }
+
+    /// Whether another leg stands: it brings the same, or will.
+    pub fn has_other_leg(&self, leg: u8) -> bool {
+        self.is_split && self.known.iter().any(|line| line.source.leg != leg && line.state == State::Up)
     }
 
     fn line(&self, source: Source) -> Option<&Line> {

@@ -130,9 +130,8 @@ fn the_first_wins() {
         assert_eq!(world.trade(second, number, number * 10 + 3), Verdict::Duplicate);
     }
     assert_eq!(world.numbers(), [1, 2, 3, 4]);
-    // The very first was alone: nobody knew of the other yet.
     let legs = &world.tally.legs;
-    assert_eq!((legs[0].wins, legs[1].wins, world.tally.duplicates), (1, 2, 4));
+    assert_eq!((legs[0].wins, legs[1].wins, world.tally.duplicates), (2, 2, 4));
     assert_eq!((legs[0].lags[2], legs[0].lag_ns), (2, 6 * MS));
 }
 
@@ -150,6 +149,17 @@ fn a_hole_is_filled_by_the_other_leg() {
     assert_eq!((world.trade(B, 3, 51), world.trade(B, 4, 52)), (Verdict::Duplicate, Verdict::Duplicate));
     assert_eq!(world.gaps(|healed| healed == Some(Healer::OtherLeg)), [(2, 2)]);
     assert_eq!((world.missed(), world.tally.missing, world.merge.due_ns()), (vec![], 0, None));
+}
+
+/// The other leg stands and has said nothing yet: what it may bring is waited for from the first frame on.
+#[test]
+fn a_hole_at_the_beginning_is_filled() {
+    let mut world = World::legs("x@trade");
+    world.trade(A, 1, 0);
+    assert_eq!(world.trade(A, 3, 1), Verdict::Held);
+    world.trade(B, 1, 2);
+    world.trade(B, 2, 3);
+    assert_eq!((world.numbers(), world.missed()), (vec![1, 2, 3], vec![]));
 }
 
 /// What both have lost is given up after a while, and told.
