@@ -221,3 +221,24 @@ pub const KEYED_BYTES_KEPT: usize = 1024 * 1024;
 
 /// A request's body must have come by then.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Levels on a side of a local book. A snapshot has 5000 at most; beyond that prices are far from any trade.
+pub const BOOK_LEVELS_MAX: usize = 10_000;
+
+/// Diffs that wait for the snapshot of a local book: 100 s at the fastest speed, and snapshots come every 5 s.
+pub const BOOK_WAITING_MAX: usize = 1_000;
+
+/// Their levels' text.
+pub const BOOK_WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// A book that is crossed for longer has missed something.
+pub const BOOK_CROSSED_MS_MAX: u64 = 1_000;
+
+/// Levels gathered into one diff; above it, it is sent before its time.
+pub const DIFF_LEVELS_MAX: usize = 10_000;
+
+/// Symbols of `!ticker@arr` where it is put together: each is a stream upstream, and a connection carries as many.
+pub const ARRAY_SYMBOLS_MAX: usize = 1_024;
+
+/// Buckets without a trade that are closed at a stretch; after more than that the relay slept, and knows nothing of them.
+pub const EMPTY_KLINES_MAX: usize = 1_000;

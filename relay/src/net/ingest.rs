@@ -190,9 +190,10 @@ impl Ingest {
             return self.add_row(id, key, payload, read_ns);
         }
         let stamp_ns = self.stamps.begin(read_ns);
-        match entry.channel.kind.is_keyed() {
-            true => entry.appender.append_keyed(key, payload, stamp_ns),
-            false => entry.appender.append(payload, stamp_ns),
+        match entry.channel.kind {
+            kind if kind.is_keyed() => entry.appender.append_keyed(key, payload, stamp_ns),
+            Kind::Kline if is_closed_kline(payload) => entry.appender.append_closed(payload, stamp_ns),
+            _ => entry.appender.append(payload, stamp_ns),
         };
         self.stamps.end();
         let counters = &self.shared.metrics.upstreams[self.upstream].counters;

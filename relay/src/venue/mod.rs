@@ -4,5 +4,6 @@ pub mod adapter;
 pub mod backoff;
 pub mod decimal;
 pub mod governor;
+pub mod interval;
 pub mod manager;
 pub mod sim;
