@@ -185,7 +185,9 @@ impl Ingest {
     /// A message of a derived topic. `key` says what it replaces, where frames have keys.
     pub fn derived(&mut self, id: u32, key: u32, payload: &[u8], read_ns: u64) {
         let Some(entry) = self.entries.get_mut(id as usize).and_then(Option::as_deref_mut) else { return };
-        entry.proven = true;
+        if !std::mem::replace(&mut entry.proven, true) {
+            self.shared.topics.prove(id);
+        }
         if entry.channel.kind == Kind::Rows {
             return self.add_row(id, key, payload, read_ns);
         }

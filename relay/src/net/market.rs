@@ -337,11 +337,16 @@ impl Runner {
         }
     }
 
-    /// What is made of sources is live while all of them are, and stale once none is anything but stale.
+    /// What is made of sources is live while all of them are, and stale once none is anything but stale. A source that has
+    /// said nothing yet counts for nothing.
     fn follow(&mut self, topic: &Topic) {
         let Some(&id) = self.ids.get(topic) else { return };
-        let condition = |name: &str| Some(self.sources[*self.names.get(name)? as usize].as_ref()?.condition);
-        let mut conditions = self.market.sources_of(topic).iter().filter_map(|name| condition(name)).peekable();
+        let source = |name: &str| self.sources[*self.names.get(name)? as usize].as_ref();
+        let sources: Vec<&Source> = self.market.sources_of(topic).iter().filter_map(|name| source(name)).collect();
+        let has_spoken = |source: &&&Source| source.channel.log.head() > 0;
+        let is_begun = sources.iter().any(|source| has_spoken(&source));
+        let heard = sources.iter().filter(|source| !is_begun || has_spoken(source));
+        let mut conditions = heard.map(|source| source.condition).peekable();
         let Some(&first) = conditions.peek() else { return };
         let condition = match conditions.all(|other| other == first) {
             true if first == StreamState::Live && !self.market.is_sure(topic) => StreamState::Recovering,

@@ -159,6 +159,11 @@ impl LocalBook {
             State::Synced { is_first: false } => ids.follows(self.id),
         };
         match step {
+            // The venue speaks, and the snapshot is not older than what it says.
+            Step::Old if self.state == State::Held => {
+                self.state = State::Synced { is_first: true };
+                self.settle(now_ms);
+            }
             Step::Old => {}
             Step::Follows => {
                 self.apply(ids.last, diff.time_ms, diff.transaction_ms, diff.bids, diff.asks);
@@ -172,8 +177,8 @@ impl LocalBook {
         }
     }
 
-    /// A book as REST has it. `is_kept`: it was said before anybody read it here.
-    pub fn snapshot(&mut self, whole: &Whole<'_>, is_kept: bool, now_ms: u64) {
+    /// A book as REST has it.
+    pub fn snapshot(&mut self, whole: &Whole<'_>, now_ms: u64) {
         if !self.wants_snapshot() {
             return;
         }
@@ -187,7 +192,7 @@ impl LocalBook {
         if self.is_synced() && is_newest && whole.last_id < self.id {
             return;
         }
-        // Nothing waits that it could be compared with: the venue must say it twice, or a diff must follow on it.
+        // Nothing waits that it could be compared with: the venue must say it twice, or a diff must fit it.
         let is_confirmed = self.state != State::Lost || !self.waiting.is_empty();
         self.fill(whole, false);
         let waiting: Vec<Waiting> = self.waiting.drain(..).skip(old).collect();
@@ -195,7 +200,7 @@ impl LocalBook {
         for diff in waiting {
             self.apply(diff.ids.last, diff.time_ms, diff.transaction_ms, &diff.bids, &diff.asks);
         }
-        self.state = match is_confirmed && !(is_kept && is_newest) {
+        self.state = match is_confirmed {
             true => State::Synced { is_first: is_newest },
             false => State::Held,
         };

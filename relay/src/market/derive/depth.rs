@@ -162,13 +162,13 @@ impl Product for BookStreams {
         &mut self,
         source: &str,
         text: &str,
-        is_kept: bool,
+        _is_kept: bool,
         now_ms: u64,
         out: &mut Out<'_>,
     ) -> Result<(), Undecodable> {
         let was_synced = self.book.is_synced();
         if self.snapshots.as_deref() == Some(source) {
-            self.book.snapshot(&message::whole(text).ok_or(Undecodable)?, is_kept, now_ms);
+            self.book.snapshot(&message::whole(text).ok_or(Undecodable)?, now_ms);
         } else if self.snapshots.is_some() {
             self.book.diff(&message::diff(text).ok_or(Undecodable)?, now_ms);
         } else {

@@ -16,7 +16,7 @@ fn take(book: &mut LocalBook, event: &Value) {
 }
 
 fn show(book: &mut LocalBook, snapshot: &Value) {
-    book.snapshot(&message::whole(&snapshot.to_string()).unwrap(), false, 0);
+    book.snapshot(&message::whole(&snapshot.to_string()).unwrap(), 0);
 }
 
 /// Each step with the snapshot before it, and with the snapshot after all of them.
@@ -114,7 +114,11 @@ fn a_lone_snapshot_must_be_confirmed() {
     take(&mut book, &diff(6, 6, "", ""));
     assert_eq!((book.is_synced(), book.id), (true, 6));
     let mut book = LocalBook::new();
-    book.snapshot(&message::whole(&snapshot(5, BID, ASK).to_string()).unwrap(), true, 0);
+    show(&mut book, &snapshot(5, BID, ASK));
+    take(&mut book, &diff(4, 5, "", ""));
+    assert_eq!((book.is_synced(), book.id), (true, 5), "the venue says nothing newer");
+    let mut book = LocalBook::new();
+    show(&mut book, &snapshot(5, BID, ASK));
     take(&mut book, &diff(9, 9, "", ""));
     assert!(!book.is_synced(), "it was old");
     show(&mut book, &snapshot(8, BID, ASK));
@@ -249,7 +253,7 @@ proptest! {
                     let (id, levels) = &venue.books[at];
                     let levels: Vec<String> = levels.iter().map(|(price, quantity)| format!(r#"["{price}","{quantity}"]"#)).collect();
                     let whole = snapshot(*id, &levels.join(","), "");
-                    book.snapshot(&message::whole(&whole.to_string()).unwrap(), step == 1, 0);
+                    book.snapshot(&message::whole(&whole.to_string()).unwrap(), 0);
                 }
                 2 if next > 0 => take(&mut book, &venue.diffs[next - 1]),
                 3 => next = (next + 1).min(venue.diffs.len()),
@@ -272,7 +276,7 @@ proptest! {
         let (id, _) = &venue.books[next];
         let levels: Vec<String> = venue.books[next].1.iter().map(|(price, quantity)| format!(r#"["{price}","{quantity}"]"#)).collect();
         for _ in 0..2 {
-            book.snapshot(&message::whole(&snapshot(*id, &levels.join(","), "").to_string()).unwrap(), false, 0);
+            book.snapshot(&message::whole(&snapshot(*id, &levels.join(","), "").to_string()).unwrap(), 0);
         }
         prop_assert!(book.is_synced(), "believed {synced_count} times before");
     }
