@@ -222,8 +222,9 @@ pub const KEYED_BYTES_KEPT: usize = 1024 * 1024;
 /// A request's body must have come by then.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Levels on a side of a local book. A snapshot has 5000 at most; beyond that prices are far from any trade.
-pub const BOOK_LEVELS_MAX: usize = 10_000;
+/// Levels on a side of a local book, some 130 bytes each. A snapshot has as many at most; prices beyond are far from any
+/// trade.
+pub const BOOK_LEVELS_MAX: usize = 5_000;
 
 /// Diffs that wait for the snapshot of a local book: 100 s at the fastest speed, and snapshots come every 5 s.
 pub const BOOK_WAITING_MAX: usize = 1_000;

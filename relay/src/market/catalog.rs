@@ -132,7 +132,9 @@ impl Catalog {
 
     /// What a topic is about: all topics of one subject come from one product.
     pub(super) fn subject(&self, topic: &Topic) -> Subject {
+        // What is about all symbols is made by itself.
         if let Topic::Stream { name } = topic
+            && !name.starts_with('!')
             && let Some(recipe) = (self.recipes)(name)
         {
             return Subject::Streams(recipe.group().into());

@@ -204,6 +204,9 @@ impl Market {
     }
 
     fn hand(&mut self, readers: &[u32], name: &str, payload: &[u8], said_ms: Option<u64>, out: &mut Out<'_>) {
+        if readers.is_empty() {
+            return;
+        }
         let now_ms = self.now_ms;
         let mut event = None;
         let mut is_read = true;

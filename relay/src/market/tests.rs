@@ -1,6 +1,7 @@
 //! The market with products that are none: what is asked of its sources, who gets what, and what it holds.
 
 mod simulation;
+mod streams;
 
 use std::collections::BTreeSet;
 

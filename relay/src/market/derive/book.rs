@@ -15,7 +15,7 @@ pub struct LocalBook {
     pub asks: Side,
     /// The id of its state.
     pub id: i64,
-    /// The times of what was applied last.
+    /// The times of what was heard last: a snapshot of REST's says none.
     pub time_ms: i64,
     pub transaction_ms: i64,
     state: State,
@@ -49,8 +49,6 @@ enum Step {
 /// A diff that waits for its snapshot.
 struct Waiting {
     ids: Ids,
-    time_ms: i64,
-    transaction_ms: Option<i64>,
     bids: Box<str>,
     asks: Box<str>,
 }
@@ -152,6 +150,7 @@ impl LocalBook {
         if self.wants_snapshot() {
             self.wait(diff);
         }
+        self.hear(diff.time_ms, diff.transaction_ms);
         let ids = Ids::of(diff);
         let step = match self.state {
             State::Lost => return,
@@ -166,7 +165,7 @@ impl LocalBook {
             }
             Step::Old => {}
             Step::Follows => {
-                self.apply(ids.last, diff.time_ms, diff.transaction_ms, diff.bids, diff.asks);
+                self.apply(ids.last, diff.bids, diff.asks);
                 self.state = State::Synced { is_first: false };
                 self.settle(now_ms);
             }
@@ -195,10 +194,13 @@ impl LocalBook {
         // Nothing waits that it could be compared with: the venue must say it twice, or a diff must fit it.
         let is_confirmed = self.state != State::Lost || !self.waiting.is_empty();
         self.fill(whole, false);
+        if self.time_ms == 0 {
+            self.hear(i64::try_from(now_ms).unwrap_or(0), None);
+        }
         let waiting: Vec<Waiting> = self.waiting.drain(..).skip(old).collect();
         self.waiting_bytes = 0;
         for diff in waiting {
-            self.apply(diff.ids.last, diff.time_ms, diff.transaction_ms, &diff.bids, &diff.asks);
+            self.apply(diff.ids.last, &diff.bids, &diff.asks);
         }
         self.state = match is_confirmed {
             true => State::Synced { is_first: is_newest },
@@ -218,7 +220,8 @@ impl LocalBook {
                 debug_assert!(diff.previous_id.is_some(), "it is read with one")
             }
             Frame::Update(diff) if diff.previous_id == Some(self.id) => {
-                self.apply(diff.last_id, diff.time_ms, diff.transaction_ms, diff.bids, diff.asks);
+                self.hear(diff.time_ms, diff.transaction_ms);
+                self.apply(diff.last_id, diff.bids, diff.asks);
             }
             Frame::Update(_) => self.lose(),
         }
@@ -233,17 +236,23 @@ impl LocalBook {
         self.asks.fill(whole.asks, is_window);
         self.id = whole.last_id;
         if let Some(time_ms) = whole.time_ms {
-            (self.time_ms, self.transaction_ms) = (time_ms, time_ms);
+            self.hear(time_ms, None);
         }
         self.crossed_ms = None;
     }
 
-    fn apply(&mut self, id: i64, time_ms: i64, transaction_ms: Option<i64>, bids: &str, asks: &str) {
+    fn apply(&mut self, id: i64, bids: &str, asks: &str) {
         self.bids.change(bids);
         self.asks.change(asks);
         self.id = id;
-        self.time_ms = time_ms;
-        self.transaction_ms = transaction_ms.unwrap_or(time_ms);
+    }
+
+    /// One that comes twice is no news.
+    fn hear(&mut self, time_ms: i64, transaction_ms: Option<i64>) {
+        if time_ms >= self.time_ms {
+            self.time_ms = time_ms;
+            self.transaction_ms = transaction_ms.unwrap_or(time_ms);
+        }
     }
 
     /// After a change: looks whether it is crossed, and lets go of what nobody waits for.
@@ -263,13 +272,7 @@ impl LocalBook {
             Some(Step::Follows) | None => {}
         }
         self.waiting_bytes += diff.bids.len() + diff.asks.len();
-        self.waiting.push_back(Waiting {
-            ids,
-            time_ms: diff.time_ms,
-            transaction_ms: diff.transaction_ms,
-            bids: diff.bids.into(),
-            asks: diff.asks.into(),
-        });
+        self.waiting.push_back(Waiting { ids, bids: diff.bids.into(), asks: diff.asks.into() });
         // What goes first is what the next snapshot needs least.
         while self.waiting.len() > BOOK_WAITING_MAX || self.waiting_bytes > BOOK_WAITING_BYTES_MAX {
             let Some(oldest) = self.waiting.pop_front() else { return };

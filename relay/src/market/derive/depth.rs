@@ -7,7 +7,7 @@ use super::book::LocalBook;
 use super::message;
 use super::partial::Partial;
 use super::recipe::{Method, Recipe, Shape, parse};
-use super::write::Writer;
+use super::top::{At, Top};
 use crate::market::event::Event;
 use crate::market::product::{Answer, Out, Product, Question, Undecodable};
 use crate::market::topic::Topic;
@@ -27,17 +27,7 @@ pub struct BookStreams {
     has_asked: bool,
     /// It was believed once and is not now.
     is_unsure: bool,
-    writer: Writer,
     skipped: u64,
-}
-
-/// The stream of the best level.
-struct Top {
-    topic: Topic,
-    /// What was told last.
-    told: Vec<u8>,
-    /// To be told with the next `poll`.
-    is_owed: bool,
 }
 
 impl BookStreams {
@@ -53,7 +43,6 @@ impl BookStreams {
             beats: Vec::new(),
             has_asked: false,
             is_unsure: false,
-            writer: Writer::new(),
             skipped: 0,
         }
     }
@@ -93,24 +82,15 @@ impl BookStreams {
     fn forget_told(&mut self) {
         self.partials.iter_mut().for_each(Partial::forget);
         if let Some(top) = &mut self.top {
-            top.told.clear();
+            top.forget();
         }
     }
 
     fn tell_top(&mut self, out: &mut Out<'_>) {
         let Some(top) = self.top.as_mut().filter(|_| self.book.is_sure(1)) else { return };
-        let (Some(bid), Some(ask)) = (self.book.bids.texts(1).next(), self.book.asks.texts(1).next()) else { return };
-        let now = [bid.0, " ", bid.1, " ", ask.0, " ", ask.1].concat();
-        if top.told == now.as_bytes() {
-            return;
-        }
-        top.told = now.into_bytes();
-        let writer = &mut self.writer;
-        writer.text.clear();
-        writer.raw("{\"e\":\"bookTicker\"").integer("u", self.book.id);
-        writer.integer("E", self.book.time_ms).integer("T", self.book.transaction_ms).string("s", &self.symbol);
-        writer.string("b", bid.0).string("B", bid.1).string("a", ask.0).string("A", ask.1);
-        out(&top.topic, 0, writer.end());
+        let (bid, ask) = (self.book.bids.texts(1).next(), self.book.asks.texts(1).next());
+        let LocalBook { id, time_ms, transaction_ms, .. } = self.book;
+        top.tell(At { symbol: &self.symbol, id, time_ms, transaction_ms }, bid, ask, out);
     }
 }
 
@@ -134,7 +114,7 @@ impl Product for BookStreams {
                 }
                 self.beats.iter_mut().filter(|beat| beat.period_ms() == speed_ms).for_each(Beat::hurry);
             }
-            Some((_, Shape::Top)) => self.top = Some(Top { topic: topic.clone(), told: Vec::new(), is_owed: true }),
+            Some((_, Shape::Top)) => self.top = Some(Top::new(topic.clone())),
             _ => debug_assert!(false, "{name} is not of a book"),
         }
         self.has_asked = self.wants_snapshot();

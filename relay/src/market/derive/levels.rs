@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(bids.texts(usize::MAX).count(), BOOK_LEVELS_MAX);
         assert_eq!(bids.texts(usize::MAX).last(), Some(("2", "1")));
         bids.change(r#"[["1","4"]]"#);
-        bids.change(r#"[["5000","0"]]"#);
+        bids.change(r#"[["4000","0"]]"#);
         assert!(!bids.is_sure(BOOK_LEVELS_MAX), "1 was forgotten once");
     }
 

@@ -21,6 +21,7 @@ mod diffs;
 mod partial;
 mod sample;
 mod tickers;
+mod top;
 
 mod bar;
 mod klines;

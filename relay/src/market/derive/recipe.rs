@@ -46,7 +46,7 @@ pub enum Method {
     BookOfDiffs,
     /// A local book follows a stream that brings its own snapshots (`@book`).
     BookOfFrames,
-    /// The top of another partial stream.
+    /// The best levels of another partial stream.
     Cut,
     /// Several diffs become one.
     Merge,
@@ -80,8 +80,7 @@ impl Recipe {
             Method::Cut => "cut",
             Method::Merge => "merge",
             Method::Project => "project",
-            Method::Gather if self.shape == (Shape::Array { is_mini: true }) => return "minis".to_owned(),
-            Method::Gather => return "tickers".to_owned(),
+            Method::Gather => "gather",
             Method::Trades => "trades",
             Method::Klines(_) => "klines",
             Method::Sample => "sample",
@@ -130,7 +129,7 @@ pub fn recipe(name: &str, offers: Offers<'_>) -> Option<Recipe> {
     let native = |kind: &str| Some(stream(kind)).filter(|name| (offers.has)(name));
     let (method, sources) = match shape {
         Shape::Partial { levels, speed_ms } => cut(levels, speed_ms, &native).or_else(|| book(&native))?,
-        Shape::Top => book(&native)?,
+        Shape::Top => book(&native).or_else(|| tops(&native))?,
         Shape::Diff { speed_ms } if speed_ms > 100 => (Method::Merge, vec![native("depth@100ms")?]),
         Shape::Diff { .. } => return None,
         Shape::Mini => (Method::Project, vec![native("ticker")?]),
@@ -147,6 +146,12 @@ fn cut(levels: usize, speed_ms: u64, native: &dyn Fn(&str) -> Option<Box<str>>) 
     let mut candidates = candidates.filter(|deep| *deep > levels || speed_ms > 100);
     let source = candidates.find_map(|deep| native(&format!("depth{deep}@100ms")))?;
     Some((Method::Cut, vec![source]))
+}
+
+/// Of a partial stream the best level is known as often as it comes.
+fn tops(native: &dyn Fn(&str) -> Option<Box<str>>) -> Option<(Method, Vec<Box<str>>)> {
+    let candidates = ["depth5@100ms", "depth10@100ms", "depth20@100ms", "depth5", "depth10", "depth20"];
+    Some((Method::Cut, vec![candidates.into_iter().find_map(native)?]))
 }
 
 /// The fastest source first.
@@ -215,6 +220,8 @@ mod tests {
         check("x@depth5@250ms", &["x@depth5@100ms", "x@book"], Some((Method::Cut, &["x@depth5@100ms"])));
         check("x@depth5@100ms", &["x@depth20@100ms"], Some((Method::Cut, &["x@depth20@100ms"])));
         check("x@depth10@500ms", &["x@depth5@100ms"], None);
+        check("x@bookTicker", &["x@depth5", "x@depth20@100ms"], Some((Method::Cut, &["x@depth20@100ms"])));
+        check("x@bookTicker", &["x@depth5", "x@book"], Some((Method::BookOfFrames, &["x@book"])));
         check("x@depth7", &diffs, None);
         check("x@depth5@1s", &diffs, None);
     }
