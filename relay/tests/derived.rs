@@ -107,9 +107,9 @@ fn a_loss_is_told() {
     assert_eq!(client.json()["state"], "stale");
     venue.listen();
     venue.until_asked(DIFFS);
-    venue.until_asked(SNAPSHOTS);
     venue.send(DIFFS, &diff(31, 31, ""));
     assert_eq!(client.json()["state"], "recovering");
+    venue.until_asked(SNAPSHOTS);
     venue.send(SNAPSHOTS, &snapshot(31));
     assert_eq!(client.json()["state"], "live");
     let top = client.json();

@@ -27,6 +27,8 @@ pub struct BookStreams {
     has_asked: bool,
     /// It was believed once and is not now.
     is_unsure: bool,
+    /// The source is gone: until it speaks again no snapshot helps.
+    is_silent: bool,
     skipped: u64,
 }
 
@@ -43,6 +45,7 @@ impl BookStreams {
             beats: Vec::new(),
             has_asked: false,
             is_unsure: false,
+            is_silent: false,
             skipped: 0,
         }
     }
@@ -52,7 +55,7 @@ impl BookStreams {
     }
 
     fn wants_snapshot(&self) -> bool {
-        self.snapshots.is_some() && self.is_wanted() && self.book.wants_snapshot()
+        self.snapshots.is_some() && self.is_wanted() && !self.is_silent && self.book.wants_snapshot()
     }
 
     /// After anything that may have changed the book.
@@ -128,6 +131,7 @@ impl Product for BookStreams {
             // Nobody tells it what changes from here on.
             self.book = LocalBook::new();
             self.is_unsure = false;
+            self.is_silent = false;
         }
         self.has_asked = self.wants_snapshot();
     }
@@ -150,6 +154,7 @@ impl Product for BookStreams {
         if self.snapshots.as_deref() == Some(source) {
             self.book.snapshot(&message::whole(text).ok_or(Undecodable)?, now_ms);
         } else if self.snapshots.is_some() {
+            self.is_silent = false;
             self.book.diff(&message::diff(text).ok_or(Undecodable)?, now_ms);
         } else {
             self.book.frame(&message::frame(text).ok_or(Undecodable)?);
@@ -160,11 +165,13 @@ impl Product for BookStreams {
 
     /// Its last word may be from long ago; the snapshot alone says nothing either.
     fn lose(&mut self, source: &str) {
-        if *self.source == *source && self.book.is_synced() {
-            self.book.lose();
-            self.is_unsure = true;
-            self.forget_told();
+        if *self.source != *source {
+            return;
         }
+        self.is_silent = true;
+        self.is_unsure |= self.book.is_synced();
+        self.book.lose();
+        self.forget_told();
     }
 
     fn is_sure(&self) -> bool {

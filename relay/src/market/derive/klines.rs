@@ -1,7 +1,8 @@
 //! `@kline_…` of trades.
 //!
-//! A trade belongs to the bucket of its own time. A bucket closes a second after its end by our clock, or at the first
-//! trade of a later one. Of a bucket whose start was not witnessed (the relay came in its middle, or the venue's
+//! A trade belongs to the bucket of its own time. A bucket closes a second after its end, or at the first trade of a
+//! later one. What time it is at the venue follows from its last message, so that neither a clock that is off nor a
+//! recording from another day closes buckets before their time. Of a bucket whose start was not witnessed (the relay came in its middle, or the venue's
 //! connection was lost) open candles are told with what was heard, but never a closed one.
 
 use super::bar::{Bar, Told};
@@ -31,6 +32,8 @@ pub struct TradeKlines {
     newest: Option<Bar>,
     /// A trade was heard since the source was lost: from then on nothing is missed.
     is_hearing: bool,
+    /// How far the venue's clock was behind ours, with the way here, when it spoke last.
+    behind_ms: i64,
     writer: Writer,
     skipped: u64,
 }
@@ -58,6 +61,7 @@ impl TradeKlines {
             series: Vec::new(),
             newest: None,
             is_hearing: false,
+            behind_ms: 0,
             writer: Writer::new(),
             skipped: 0,
         }
@@ -71,6 +75,7 @@ impl TradeKlines {
     }
 
     fn take_trade(&mut self, trade: &Trade, now_ms: u64, out: &mut Out<'_>) {
+        self.behind_ms = (now_ms as i64).saturating_sub(trade.said_ms);
         let Ok(bar) = Bar::of_trade(trade) else {
             // Nothing that it belongs to can be whole any more.
             self.skipped += 1;
@@ -142,9 +147,10 @@ impl Series {
         (teller.out)(&self.topic, 0, bar.write(teller.writer, &told));
     }
 
-    fn due_ms(&self) -> u64 {
-        let end_ms = self.running.as_ref().map(|running| running.bucket.end.saturating_add(LATE_MS));
-        self.beat.due_ms().min(end_ms.and_then(|end_ms| u64::try_from(end_ms).ok()).unwrap_or(u64::MAX))
+    fn due_ms(&self, behind_ms: i64) -> u64 {
+        let close_ms = |running: &Running| running.bucket.end.saturating_add(LATE_MS).saturating_add(behind_ms);
+        let close_ms = self.running.as_ref().map(|running| u64::try_from(close_ms(running)).unwrap_or(0));
+        self.beat.due_ms().min(close_ms.unwrap_or(u64::MAX))
     }
 }
 
@@ -160,7 +166,7 @@ impl Product for TradeKlines {
             // Somebody came back while it was kept warm.
             return series.beat.hurry();
         }
-        let bucket = interval.bucket(now_ms as i64);
+        let bucket = interval.bucket((now_ms as i64).saturating_sub(self.behind_ms));
         let running = self.is_hearing.then_some(Running { bucket, bar: None, is_whole: false });
         self.series.push(Series { topic: topic.clone(), interval, running, beat: Beat::new(OPEN_MS) });
     }
@@ -204,13 +210,14 @@ impl Product for TradeKlines {
     }
 
     fn due_ms(&self) -> u64 {
-        self.series.iter().map(Series::due_ms).min().unwrap_or(u64::MAX)
+        self.series.iter().map(|series| series.due_ms(self.behind_ms)).min().unwrap_or(u64::MAX)
     }
 
     fn poll(&mut self, now_ms: u64, out: &mut Out<'_>) {
+        let over_ms = (now_ms as i64).saturating_sub(self.behind_ms).saturating_sub(LATE_MS);
         let mut teller = Teller { symbol: &self.symbol, writer: &mut self.writer, now_ms, out };
         for series in &mut self.series {
-            series.close_until(now_ms as i64 - LATE_MS, self.newest.as_ref(), self.is_hearing, &mut teller);
+            series.close_until(over_ms, self.newest.as_ref(), self.is_hearing, &mut teller);
             if series.beat.is_due(now_ms)
                 && let Some(Running { bucket, bar: Some(bar), .. }) = &series.running
             {

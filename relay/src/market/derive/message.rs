@@ -7,6 +7,8 @@ use crate::wire::json::{Array, Value};
 /// `@trade`, or an `@aggTrade` of several.
 #[derive(Clone, Copy, Debug)]
 pub struct Trade {
+    /// When the venue said it.
+    pub said_ms: i64,
     pub time_ms: i64,
     pub price: Decimal,
     pub quantity: Decimal,
@@ -84,6 +86,7 @@ pub fn trade(text: &str) -> Option<Trade> {
         is_named("aggTrade", name)?;
     }
     Some(Trade {
+        said_ms: integer(time.or(trade_time))?,
         time_ms: integer(trade_time.or(time))?,
         price: decimal(price)?,
         quantity: decimal(quantity)?,

@@ -168,8 +168,8 @@ fn book(native: &dyn Fn(&str) -> Option<Box<str>>) -> Option<(Method, Vec<Box<st
 fn gather(is_mini: bool, offers: Offers<'_>) -> Option<Vec<Box<str>>> {
     let kinds: &[&str] = if is_mini { &["miniTicker", "ticker"] } else { &["ticker"] };
     let all = |kind: &&str| -> Vec<Box<str>> {
-        let names = offers.symbols.iter().map(|symbol| format!("{symbol}@{kind}").into());
-        names.filter(|name: &Box<str>| (offers.has)(name)).collect()
+        let names = offers.symbols.iter().map(|symbol| format!("{symbol}@{kind}").into_boxed_str());
+        names.filter(|name| (offers.has)(name)).collect()
     };
     kinds.iter().map(all).find(|sources| !sources.is_empty() && sources.len() <= ARRAY_SYMBOLS_MAX)
 }

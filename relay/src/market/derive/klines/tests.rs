@@ -15,6 +15,11 @@ fn trade(id: u64, price: &str, quantity: &str, time_ms: u64, is_buyer_maker: boo
     )
 }
 
+/// A trade of then that is said now.
+fn late(id: u64, price: &str, time_ms: u64, now_ms: u64) -> String {
+    trade(id, price, "1", time_ms, true).replacen(&format!(r#""E":{time_ms}"#), &format!(r#""E":{now_ms}"#), 1)
+}
+
 fn bench() -> Bench {
     Bench::new("x@trade", &["x@kline_1m"])
 }
@@ -74,10 +79,10 @@ fn a_bucket_closes_once() {
     let open = say(&mut bench, 2, "6.0", START_MS + 61_000);
     assert_eq!(closed(&open), Vec::<Value>::new(), "its start was not witnessed");
     assert_eq!(closed(&bench.until(end_ms + 999)), Vec::<Value>::new());
-    bench.say("x@trade", &trade(3, "7", "1", end_ms - 1, true));
+    bench.say("x@trade", &late(3, "7", end_ms - 1, end_ms + 999));
     let said = closed(&bench.until(end_ms + 1_000));
     assert_eq!((said.len(), &said[0]["c"], &said[0]["n"]), (1, &"7".into(), &2.into()), "late, and still in time");
-    bench.say("x@trade", &trade(4, "9", "1", end_ms - 1, true));
+    bench.say("x@trade", &late(4, "9", end_ms - 1, end_ms + 1_000));
     assert_eq!((bench.said().len(), bench.product.take_skipped()), (0, 1), "too late is counted and left out");
     say(&mut bench, 5, "8", end_ms + 30_000);
     let said = closed(&say(&mut bench, 6, "8", end_ms + 60_000));
@@ -106,6 +111,24 @@ fn buckets_without_trades_close_at_the_close_before() {
     bench.say("x@trade", &trade(1, "1", "1", START_MS, true));
     bench.say("x@trade", &trade(2, "1", "1", START_MS + 4_500, true));
     assert_eq!(closed(&bench.said()).len(), 3);
+}
+
+/// The venue's clock decides: one that is off, or a recording, closes nothing before its time.
+#[test]
+fn the_venues_clock_decides() {
+    for off_ms in [-5_000, 5_000, 86_400_000_000_i64] {
+        let at = |venue_ms: u64| venue_ms.checked_add_signed(off_ms).unwrap();
+        let mut bench = bench();
+        bench.now_ms = at(START_MS);
+        bench.say("x@trade", &trade(1, "5", "1", START_MS + 59_000, true));
+        bench.until(at(START_MS + 60_000));
+        bench.say("x@trade", &trade(2, "6", "1", START_MS + 60_000, true));
+        bench.until(at(START_MS + 119_999));
+        bench.say("x@trade", &trade(3, "7", "1", START_MS + 119_999, true));
+        assert_eq!(closed(&bench.until(at(START_MS + 120_999))), Vec::<Value>::new());
+        let said = closed(&bench.until(at(START_MS + 121_000)));
+        assert_eq!((said.len(), &said[0]["n"]), (1, &2.into()), "{off_ms}");
+    }
 }
 
 /// Of what was missed nothing is said as if it were whole.
@@ -201,6 +224,9 @@ fn what_cannot_be_computed_is_left_out() {
     assert_eq!((bench.product.take_skipped(), bench.until(START_MS + 300_000).len()), (1, 0));
 }
 
+/// Id, price in hundredths, quantity, and whether the buyer was the maker.
+type Row<'a> = (u64, u32, &'a str, bool);
+
 proptest! {
     /// Closed candles of any interval are what the list of trades adds up to, each once, in order, with no bucket left
     /// out after the first.
@@ -229,11 +255,11 @@ proptest! {
         let mut close = list[&first_open].last().unwrap().1;
         while open < last_open {
             let rows = list.get(&open).cloned().unwrap_or_default();
-            let sum = |pick: &dyn Fn(&(u64, u32, &str, bool)) -> Option<Decimal>| {
+            let sum = |pick: &dyn Fn(&Row<'_>) -> Option<Decimal>| {
                 rows.iter().filter_map(pick).fold(Decimal::new(0, 0), |sum, one| sum.checked_add(one).unwrap())
             };
-            let quantity = |row: &(u64, u32, &str, bool)| Decimal::parse(row.2).unwrap();
-            let quote = |row: &(u64, u32, &str, bool)| Decimal::new(row.1.into(), 2).checked_mul(quantity(row)).unwrap();
+            let quantity = |row: &Row<'_>| Decimal::parse(row.2).unwrap();
+            let quote = |row: &Row<'_>| Decimal::new(row.1.into(), 2).checked_mul(quantity(row)).unwrap();
             let prices: Vec<u32> = rows.iter().map(|row| row.1).collect();
             let first = prices.first().copied().unwrap_or(close);
             let (high, low) = (prices.iter().copied().max().unwrap_or(close), prices.iter().copied().min().unwrap_or(close));

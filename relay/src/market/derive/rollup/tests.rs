@@ -152,7 +152,7 @@ proptest! {
             at_ms += gap;
             of_minutes.extend(minutes.until(at_ms));
             of_trades.extend(direct.until(at_ms));
-            let text = format!(r#"{{"e":"trade","E":1,"s":"X","t":{id},"p":"{price}.5","q":"0.{quantity}","T":{at_ms},"m":{is_maker}}}"#);
+            let text = format!(r#"{{"e":"trade","E":{at_ms},"s":"X","t":{id},"p":"{price}.5","q":"0.{quantity}","T":{at_ms},"m":{is_maker}}}"#);
             minutes.say("x@trade", &text);
             direct.say("x@trade", &text);
             of_minutes.extend(minutes.said());
