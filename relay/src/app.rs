@@ -5,6 +5,7 @@
 //! drain; the upstreams go on until the last shard is done; then the process exits.
 
 mod catalog;
+mod native;
 pub mod upstreams;
 
 use std::net::{SocketAddr, TcpListener};
@@ -21,10 +22,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, watch};
 use tokio::task::LocalSet;
 
+use self::native::Native;
 use crate::access::rate::Callers;
 use crate::config::{Config, Source, Upstream};
 use crate::fanout::log::Budget;
-use crate::fanout::topics::{Bounds, Capacity, Demand, Routed, Topics};
+use crate::fanout::topics::{Bounds, Capacity, Demand, Route, Routed, Topics};
 use crate::limits::{DESCRIPTORS_KEPT, GAPS_MAX, HUB_TEST_CALLERS_MAX};
 use crate::market::Market;
 use crate::market::catalog::Catalog;
@@ -99,7 +101,8 @@ impl App {
             upstreams.push(Start { legs, demand });
         }
         let (desk, market) = unbounded_channel();
-        let catalog = Arc::new(catalog::catalog(&config)?);
+        let native = Arc::new(Native::new(&config));
+        let catalog = Arc::new(catalog::catalog(&config, native.clone())?);
         let names =
             config.upstreams.iter().zip(&upstreams).map(|(upstream, start)| (upstream.name.clone(), start.legs.len()));
         let names = names.chain([(MARKET.to_owned(), 0), (USERS.to_owned(), 0)]).collect::<Vec<_>>().into_iter();
@@ -108,7 +111,7 @@ impl App {
         let limits = &config.limits;
         let shared = Shared {
             clock: Clock::new(),
-            topics: topics(&config, catalog.clone(), senders, desk.clone(), accounts),
+            topics: topics(&config, route(&config, native, catalog.clone()), senders, desk.clone(), accounts),
             admission: Admission::new(
                 connections_max,
                 limits.connections_per_ip.unwrap_or(0) as usize,
@@ -215,7 +218,7 @@ fn raise_file_limit() -> usize {
 
 fn topics(
     config: &Config,
-    catalog: Arc<Catalog>,
+    route: Route,
     senders: Vec<UnboundedSender<Demand>>,
     desk: UnboundedSender<Told>,
     accounts: UnboundedSender<Demand>,
@@ -245,7 +248,7 @@ fn topics(
         None if upstream == senders.len() => drop(desk.send(Told::Demand(demand))),
         None => drop(accounts.send(demand)),
     };
-    Topics::new(bounds, budget, capacities, route(config, catalog), Box::new(tell))
+    Topics::new(bounds, budget, capacities, route, Box::new(tell))
 }
 
 /// Streams that are held without a client.
@@ -257,32 +260,22 @@ fn keep_always(shared: &Shared) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The first upstream whose patterns match carries a name. Symbols it is known not to have go nowhere. The market
-/// comes after the upstreams and carries the derived topics; after it comes what brings the accounts' data.
-fn route(config: &Config, catalog: Arc<Catalog>) -> crate::fanout::topics::Route {
-    let strict = config.strict;
-    let upstreams = config.upstreams.clone();
-    let sims: Vec<Option<Mutex<Sim>>> =
-        upstreams.iter().map(|upstream| new_sim(&upstream.source, 0).map(Mutex::new)).collect();
+/// What an upstream carries goes there, what can be made of it to the market, which comes after the upstreams. Symbols
+/// they are known not to have go nowhere. After the market comes what brings the accounts' data.
+fn route(config: &Config, native: Arc<Native>, catalog: Arc<Catalog>) -> Route {
+    let (strict, market) = (config.strict, config.upstreams.len());
     Box::new(move |name| {
         // No client can type such a name: it has a blank. A live listen key is the way to it.
         if name.starts_with("user ") {
-            return Routed::To(upstreams.len() + 1);
+            return Routed::To(market + 1);
         }
-        if let Some(topic) = Topic::parse(name) {
-            return if catalog.knows(&topic) { Routed::To(upstreams.len()) } else { Routed::Refused };
+        if let Some(at) = native.carrier(name).filter(|_| !name.contains(' ')) {
+            return Routed::To(at);
         }
-        let Some(at) = upstreams.iter().position(|upstream| upstream.takes(name)) else { return Routed::Refused };
-        let symbol = name.split('@').next().unwrap_or_default();
-        let known = match (&sims[at], &upstreams[at].symbols) {
-            (Some(sim), _) => sim.lock().expect("a panic ends the process").knows(name),
-            (None, Some(symbols)) => name.starts_with('!') || symbols.iter().any(|known| known == symbol),
-            (None, None) => true,
-        };
-        match (known, strict) {
-            (true, _) => Routed::To(at),
-            (false, false) => Routed::Nowhere,
-            (false, true) => Routed::Refused,
+        match Topic::parse(name).is_some_and(|topic| catalog.knows(&topic)) {
+            true => Routed::To(market),
+            false if strict || name.contains(' ') || !native.is_matched(name) => Routed::Refused,
+            false => Routed::Nowhere,
         }
     })
 }

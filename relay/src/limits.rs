@@ -307,3 +307,24 @@ pub const REST_HEADERS_MAX: usize = 16;
 
 /// Questions to a Socket.IO venue that wait for an answer on one connection; the oldest is given up for another.
 pub const SOCKETIO_VENUE_QUESTIONS_MAX: usize = 1024;
+/// Levels on a side of a local book, some 130 bytes each. A snapshot has as many at most; prices beyond are far from any
+/// trade.
+pub const BOOK_LEVELS_MAX: usize = 5_000;
+
+/// Diffs that wait for the snapshot of a local book: 100 s at the fastest speed, and snapshots come every 5 s.
+pub const BOOK_WAITING_MAX: usize = 1_000;
+
+/// Their levels' text.
+pub const BOOK_WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// A book that is crossed for longer has missed something.
+pub const BOOK_CROSSED_MS_MAX: u64 = 1_000;
+
+/// Levels gathered into one diff; above it, it is sent before its time.
+pub const DIFF_LEVELS_MAX: usize = 10_000;
+
+/// Symbols of `!ticker@arr` where it is put together: each is a stream upstream, and a connection carries as many.
+pub const ARRAY_SYMBOLS_MAX: usize = 1_024;
+
+/// Buckets without a trade that are closed at a stretch; after more than that the relay slept, and knows nothing of them.
+pub const EMPTY_KLINES_MAX: usize = 1_000;

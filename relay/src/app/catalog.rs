@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use super::native::Native;
 use crate::config::{Config, Source, Upstream};
 use crate::limits::DERIV_PIP_SIZE_USUAL;
 use crate::market::catalog::{Catalog, Factory, Given, ListedPair, Symbol, SymbolSource};
@@ -14,7 +15,7 @@ use crate::market::pair::Pair;
 use crate::market::topic::Topic;
 use crate::venue::sim::past::Past;
 
-pub fn catalog(config: &Config) -> anyhow::Result<Catalog> {
+pub fn catalog(config: &Config, native: Arc<Native>) -> anyhow::Result<Catalog> {
     let mut given = Given::default();
     let mut pasts = Vec::new();
     for upstream in &config.upstreams {
@@ -37,7 +38,8 @@ pub fn catalog(config: &Config) -> anyhow::Result<Catalog> {
     let specs = config.hub.specs(&known);
     given.channels = specs.iter().map(|spec| spec.name.clone()).collect();
     let symbols = given.symbols.clone();
-    Catalog::new(given, factory(specs, symbols, pasts)).context("the instruments of the upstreams")
+    let catalog = Catalog::new(given, factory(specs, symbols, pasts)).context("the instruments of the upstreams")?;
+    Ok(catalog.with_recipes(Box::new(move |name| native.recipe(name))))
 }
 
 /// Makes the products of hub channels and of Deriv symbols.
@@ -60,7 +62,7 @@ fn factory(specs: Vec<ChannelSpec>, symbols: Vec<Symbol>, pasts: Vec<Past>) -> F
             let digits = symbol.pip_size.unwrap_or(DERIV_PIP_SIZE_USUAL);
             Some(Box::new(DerivSymbol::new(&symbol.name, source, past, digits)))
         }
-        Topic::Rates { .. } => None,
+        Topic::Rates { .. } | Topic::Stream { .. } => None,
     })
 }
 

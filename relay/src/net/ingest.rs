@@ -229,14 +229,17 @@ impl Ingest {
     /// A message of a derived topic. `key` says what it replaces, where frames have keys.
     pub fn derived(&mut self, id: u32, key: u32, payload: &[u8], read_ns: u64) {
         let Some(entry) = self.entries.get_mut(id as usize).and_then(Option::as_deref_mut) else { return };
-        entry.proven = true;
+        if !std::mem::replace(&mut entry.proven, true) {
+            self.shared.topics.prove(id);
+        }
         if entry.channel.kind == Kind::Rows {
             return self.add_row(id, key, payload, read_ns);
         }
         let stamp_ns = self.stamps.begin(read_ns);
-        match entry.channel.kind.is_keyed() {
-            true => entry.appender.append_keyed(key, payload, stamp_ns),
-            false => entry.appender.append(payload, stamp_ns),
+        match entry.channel.kind {
+            kind if kind.is_keyed() => entry.appender.append_keyed(key, payload, stamp_ns),
+            Kind::Kline if is_closed_kline(payload) => entry.appender.append_closed(payload, stamp_ns),
+            _ => entry.appender.append(payload, stamp_ns),
         };
         self.stamps.end();
         let counters = &self.shared.metrics.upstreams[self.upstream].counters;

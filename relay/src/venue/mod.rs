@@ -5,6 +5,7 @@ pub mod backoff;
 pub mod decimal;
 pub mod gap;
 pub mod governor;
+pub mod interval;
 pub mod legs;
 pub mod manager;
 pub mod merge;

@@ -9,7 +9,6 @@
 mod noise;
 
 mod instrument;
-pub(in crate::venue) mod interval;
 
 mod candle;
 mod drift;

@@ -1,6 +1,6 @@
 //! Which channel of OKX's is a stream of ours, one to one.
 
-use crate::venue::sim::interval::Interval;
+use crate::venue::interval::Interval;
 
 /// What a stream says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
