@@ -43,6 +43,14 @@ pub enum Command {
     Bitzoom(Args),
     /// Any venue of the stream dialect, without limits
     Stream(Args),
+    /// OKX v5: /ws/v5/public and /ws/v5/business
+    Okx(Args),
+    /// CoinGecko's documents, Binance's REST, and plain JSON at /prices
+    Rest(Args),
+    /// Deriv: /websockets/v3?app_id=N
+    Deriv(Args),
+    /// Engine.IO v4 at /currency/, events fiat/… and crypto/…
+    Socketio(Args),
 }
 
 impl Command {
@@ -52,6 +60,10 @@ impl Command {
             Self::BinanceUsdm(args) => (Kind::BinanceUsdm, args),
             Self::Bitzoom(args) => (Kind::Bitzoom, args),
             Self::Stream(args) => (Kind::Stream, args),
+            Self::Okx(args) => (Kind::Okx, args),
+            Self::Rest(args) => (Kind::Rest, args),
+            Self::Deriv(args) => (Kind::Deriv, args),
+            Self::Socketio(args) => (Kind::SocketIo, args),
         }
     }
 }
@@ -72,7 +84,14 @@ async fn serve(kind: Kind, args: &Args) -> Result<Outcome> {
         book_every_ms: kind.book_every_ms(),
     };
     let market = Market::new(&kind.instruments(&args.names(kind)), settings);
-    let plan = Plan { kind, rules: args.rules(kind), market, scenario: args.scenario()?, seed: args.seed };
+    let plan = Plan {
+        kind,
+        rules: args.rules(kind),
+        market,
+        scenario: args.scenario()?,
+        seed: args.seed,
+        documents_every_ms: args.documents_every,
+    };
     let tls = args.tls_dir.as_deref().map(tls::acceptors).transpose()?.map(Rc::new);
     let venue = Venue { world: Rc::new(RefCell::new(World::new(plan))), clock, tls };
     let (listener, control) = (listen(&args.listen)?, listen(&args.control)?);
@@ -82,6 +101,8 @@ async fn serve(kind: Kind, args: &Args) -> Result<Outcome> {
 
     let (mut interrupted, mut terminated) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut steps = tokio::time::interval(Duration::from_millis(STEP_MS));
+    // The world catches up by itself.
+    steps.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let end_ms = args.duration.map(|duration| clock.epoch_ms + duration);
     while end_ms.is_none_or(|end| clock.now_ms() < end) {
         tokio::select! {

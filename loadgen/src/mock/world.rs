@@ -6,6 +6,7 @@ use super::fault::scenario::Scenario;
 use super::fault::{Act, Fault, Faults, Handling, Kind as FaultKind, Mishap};
 use super::http::{Reply, Request};
 use super::kind::binance_rest::BinanceRest;
+use super::kind::coins::Coins;
 use super::kind::payload::Style;
 use super::kind::{Kind, Message, Out, Session, Source};
 use super::line::{self, Line, Lines};
@@ -72,6 +73,8 @@ pub struct World {
     by_name: HashMap<Rc<str>, usize>,
     addresses: HashMap<IpAddr, Address>,
     rest: BinanceRest,
+    /// Only a REST venue has its documents.
+    coins: Option<Coins>,
 }
 
 /// What a venue is made of.
@@ -81,12 +84,14 @@ pub struct Plan {
     pub market: Market,
     pub scenario: Scenario,
     pub seed: u64,
+    /// How often CoinGecko's documents are made anew.
+    pub documents_every_ms: u64,
 }
 
 impl World {
     pub fn new(plan: Plan) -> Self {
         let truth = SharedTruth::default();
-        let Plan { kind, rules, market, scenario, seed } = plan;
+        let Plan { kind, rules, market, scenario, seed, documents_every_ms } = plan;
         let seed = scenario.seed.unwrap_or(seed);
         let style = if kind == Kind::BinanceUsdm { Style::Usdm } else { Style::Spot };
         Self {
@@ -103,6 +108,7 @@ impl World {
             by_name: HashMap::new(),
             addresses: HashMap::new(),
             rest: BinanceRest::new(style, truth.clone()),
+            coins: (kind == Kind::Rest).then(|| Coins::new(documents_every_ms, truth.clone())),
             truth,
         }
     }
@@ -263,7 +269,7 @@ impl World {
         if let Some(connection) = self.connections.get_mut(&id)
             && !connection.handling.frozen
         {
-            connection.line.say_frame(frame::CLOSE, &[&code.to_be_bytes(), reason.as_bytes()].concat());
+            connection.line.say_frame(frame::CLOSE, &close_payload(code, reason));
         }
         self.end(id, &format!("closed with {code} {reason}"), now_ms);
     }
@@ -373,9 +379,11 @@ impl World {
         if rules.life_ms.is_some_and(|life| connection.opened_ms + life <= now_ms) {
             return self.close(id, 1001, "", now_ms);
         }
-        if rules.idle_ms.is_some_and(|idle| connection.last_message_ms + idle <= now_ms) {
+        if let Some(idle) = rules.idle
+            && connection.last_message_ms + idle.after_ms <= now_ms
+        {
             self.truth.borrow_mut().violation("idle", now_ms, Some(id), "nothing was said for too long");
-            return self.close(id, 4004, "No data received in 30s", now_ms);
+            return self.close(id, idle.code, idle.reason, now_ms);
         }
         if connection.unanswered.first().is_some_and(|ping| ping.0 + rules.pong_within_ms <= now_ms) {
             self.truth.borrow_mut().violation("pong-timeout", now_ms, Some(id), "a ping was not answered");
@@ -441,6 +449,11 @@ impl World {
             return refusal(status, retry_after);
         }
         self.truth.borrow_mut().count("rest_calls");
+        if let Some(coins) = &mut self.coins
+            && let Some(reply) = coins.answer(request, peer.ip(), now_ms, &self.market)
+        {
+            return reply;
+        }
         self.rest.answer(&request.target, peer.ip(), now_ms, &self.market)
     }
 
@@ -466,6 +479,14 @@ impl World {
         told["now_ms"] = self.market.now_ms().into();
         told["connections_now"] = self.connections.len().into();
         told
+    }
+}
+
+/// 1005 is never sent: it stands for a CLOSE without a code.
+fn close_payload(code: u16, reason: &str) -> Vec<u8> {
+    match code {
+        1005 => Vec::new(),
+        code => [&code.to_be_bytes(), reason.as_bytes()].concat(),
     }
 }
 

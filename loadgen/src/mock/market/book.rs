@@ -86,6 +86,11 @@ impl Book {
         self.diffs[rate].as_ref()
     }
 
+    /// The number of the newest message at the quickest rate.
+    pub fn said_id(&self) -> u64 {
+        self.waiting[0].before
+    }
+
     /// The numbers go on from a lower one; the next message tells of it.
     pub fn reset(&mut self) {
         self.last_id /= 2;
