@@ -14,6 +14,8 @@ mod market;
 mod rules;
 mod server;
 mod span;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod truth;
 mod world;
@@ -84,11 +86,13 @@ async fn serve(kind: Kind, args: &Args) -> Result<Outcome> {
         book_every_ms: kind.book_every_ms(),
     };
     let market = Market::new(&kind.instruments(&args.names(kind)), settings);
+    let scenario = args.scenario()?;
+    scenario.check(|fault| fault.suits(kind, args.tls_dir.is_some())).context("--faults")?;
     let plan = Plan {
         kind,
         rules: args.rules(kind),
         market,
-        scenario: args.scenario()?,
+        scenario,
         seed: args.seed,
         documents_every_ms: args.documents_every,
     };

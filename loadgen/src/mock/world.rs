@@ -113,6 +113,10 @@ impl World {
         }
     }
 
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// An upgrade: a connection's number and its line, or what is answered instead.
     pub fn open(&mut self, peer: SocketAddr, target: &str, now_ms: u64) -> Result<(u64, Lines), Reply> {
         if let Some((status, retry_after)) = self.faults.http(now_ms) {

@@ -8,6 +8,8 @@ pub const RATES_MS: [u64; 4] = [100, 250, 500, 1000];
 /// Levels of a side at the beginning, and at most.
 const LEVELS: u64 = 400;
 const LEVELS_MAX: usize = 1000;
+/// The dearer in ticks, the more of them a move takes: at most about a hundred-thousandth.
+const MOVES: u64 = 200_000;
 /// Quantities are multiples of 0.001, which every venue can write.
 const QUANTITY_STEP: u64 = 100_000;
 
@@ -110,9 +112,10 @@ impl Book {
 
     fn change(&mut self, random: &mut Random) {
         let middle = self.best_bid().0.midpoint(self.best_ask().0) / self.tick * self.tick;
+        let move_by = self.tick * (1 + random.below(3 + middle / self.tick / MOVES));
         let target = match random.below(6) {
-            0 => middle + self.tick * (1 + random.below(3)),
-            1 => middle.saturating_sub(self.tick * (1 + random.below(3))),
+            0 => middle + move_by,
+            1 => middle.saturating_sub(move_by),
             _ => middle,
         };
         // Prices stay where there is room for a whole side below them.
