@@ -132,16 +132,28 @@ async fn serve(kind: Kind, args: &Args) -> Result<Outcome> {
 /// Where it is, for scripts, and what to try, for people.
 fn tell(kind: Kind, args: &Args, listener: &std::net::TcpListener, control: &std::net::TcpListener) -> Result<()> {
     let (address, control) = (listener.local_addr()?, control.local_addr()?);
-    let scheme = if args.tls_dir.is_some() { "wss" } else { "ws" };
-    let url = format!("{scheme}://{address}{}", kind.path());
+    let secure = if args.tls_dir.is_some() { "s" } else { "" };
+    let rest_url = format!("http{secure}://{address}");
+    let url = match kind {
+        Kind::Rest => rest_url.clone(),
+        _ => format!("ws{secure}://{address}{}", kind.path()),
+    };
     report(&json!({
         "listening": address.to_string(),
         "control": control.to_string(),
         "kind": kind.name(),
         "url": url,
-        "rest_url": format!("{}://{address}", scheme.replace("ws", "http")),
+        "rest_url": rest_url,
     }))?;
     eprintln!("try: relay --upstream {}={url}", kind.name());
-    eprintln!("     curl -d '{{\"kind\":\"cut\"}}' http://{control}/fault; curl http://{control}/truth");
+    let mut lines = vec![format!("kind = \"{}\"", kind.name()), format!("url = \"{url}\"")];
+    if matches!(kind, Kind::Binance | Kind::BinanceUsdm) {
+        lines.push(format!("rest_url = \"{rest_url}\""));
+    }
+    if let Some(folder) = &args.tls_dir {
+        lines.push(format!("ca_file = \"{}\"", folder.join("ca.pem").display()));
+    }
+    eprintln!("or, in its file: [[upstream]]  {}", lines.join("  "));
+    eprintln!("faults: curl -d '{{\"kind\":\"cut\"}}' http://{control}/fault    truth: curl http://{control}/truth");
     Ok(())
 }

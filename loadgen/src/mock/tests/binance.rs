@@ -56,7 +56,7 @@ fn requests() {
 #[test]
 fn message_rate() {
     let mut venue = spot();
-    let mut offend = |venue: &mut Venue| {
+    let offend = |venue: &mut Venue| {
         let mut client = venue.open("/ws");
         for opcode in [frame::PING, frame::PONG, frame::TEXT, frame::PONG, frame::PING] {
             venue.world.receive(client.id, opcode, b"{}", venue.now_ms);

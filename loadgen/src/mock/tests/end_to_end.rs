@@ -10,6 +10,37 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+/// TLS by the test CA is trusted, by another it is not; venues that share the folder share the CA.
+#[test]
+fn tls() {
+    use tokio_rustls::TlsConnector;
+    use tokio_rustls::rustls::crypto::ring;
+    use tokio_rustls::rustls::pki_types::pem::PemObject;
+    use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+    use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+    let folder = tempfile::tempdir().unwrap();
+    let first = crate::mock::tls::acceptors(folder.path()).unwrap();
+    let second = crate::mock::tls::acceptors(folder.path()).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(folder.path().join("ca.pem")).unwrap()).unwrap();
+    let config = ClientConfig::builder_with_provider(ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = TlsConnector::from(std::sync::Arc::new(config));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        for (acceptor, trusted) in [(&first.good, true), (&second.good, true), (&first.wrong, false)] {
+            let (client, server) = tokio::io::duplex(64 * 1024);
+            let name = ServerName::try_from("127.0.0.1").unwrap();
+            let (client, _server) = tokio::join!(connector.connect(name, client), acceptor.accept(server));
+            assert_eq!(client.is_ok(), trusted);
+        }
+    });
+}
+
 /// Runs a test beside a venue whose clock goes on.
 fn with_venue<F: Future<Output = ()>>(test: impl FnOnce(server::Venue, String) -> F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -95,12 +126,20 @@ fn life() {
             }
         }
         begin(&venue, serde_json::json!({"kind": "cut"}));
+        let mut last = None;
         let end = loop {
-            if let Err(end) = socket.next().await {
-                break end;
+            match socket.next().await {
+                Ok((_, text)) => last = serde_json::from_slice::<Value>(&text).unwrap()["u"].as_u64().or(last),
+                Err(end) => break end,
             }
         };
         assert_eq!(end, Some(ErrorKind::ConnectionReset));
+        let told = venue.world.borrow().tell();
+        let sent = told["streams"]["btcusdt@bookTicker"]["sent"].as_array().unwrap().clone();
+        assert!(
+            last.is_none() || sent[sent.len() - 1]["to"].as_u64() == last,
+            "what was sent arrived: {last:?} {sent:?}"
+        );
         let mut socket = Socket::open(&address, "/ws").await;
         begin(&venue, serde_json::json!({"kind": "close", "code": 4321, "reason": "x"}));
         assert_eq!(socket.next().await, Ok((frame::CLOSE, [&4321u16.to_be_bytes()[..], b"x"].concat())));

@@ -159,3 +159,41 @@ fn coins() {
     venue.fault(json!({"kind": "http", "status": 451, "for": "1s"}));
     assert_eq!(get(&mut venue, "/prices", None).status, 451);
 }
+
+/// Whatever a client sends, the venue neither panics nor stops counting its time.
+#[test]
+fn anything() {
+    use proptest::prelude::*;
+    use proptest::test_runner::TestRunner;
+    let texts = prop_oneof![
+        any::<String>(),
+        r#"(40|41|42|43|3|2|ping|42[0-9]{1,3})?[\[{]"(op|method|ticks|forget|forget_all|crypto/allListen)"[:,]["\[{]?[a-zA-Z_@:,"{}\[\] 0-9]{0,20}["\]}]?[}\]]"#,
+        Just(r#"40{"api-key":"k"}"#.to_owned()),
+        Just(r#"{"op":"subscribe","args":[{"channel":"","instId":""},7]}"#.to_owned()),
+        Just(r#"{"method":"SUBSCRIBE","params":["@","é@depth@","btcusdt@kline_"],"id":-1}"#.to_owned()),
+        Just(r#"{"ticks":[null,"é"],"subscribe":"1","passthrough":[]}"#.to_owned()),
+    ];
+    let targets = [
+        (Kind::Binance, "/stream?streams=%zz/é@depth5@"),
+        (Kind::BinanceUsdm, "/market/ws"),
+        (Kind::Bitzoom, "/ws/0"),
+        (Kind::Stream, "/ws"),
+        (Kind::Okx, "/ws/v5/public"),
+        (Kind::Deriv, "/websockets/v3?app_id=1"),
+        (Kind::SocketIo, "/currency?EIO=4&transport=websocket"),
+    ];
+    let messages = prop::collection::vec(texts, 1..5);
+    let run = TestRunner::default().run(&(messages, any::<String>()), |(messages, target)| {
+        for (kind, good) in targets {
+            let mut venue = Venue::new(kind, &["btcusdt"]);
+            let _ = venue.connect(&target);
+            let client = venue.open(good);
+            for message in &messages {
+                venue.say(&client, message);
+                venue.run(250);
+            }
+        }
+        Ok(())
+    });
+    run.unwrap();
+}
