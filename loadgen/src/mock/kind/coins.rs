@@ -32,6 +32,8 @@ pub struct Coins {
 
 /// Targets whose documents are kept; more are made for every call.
 const MADE_MAX: usize = 1000;
+/// Addresses whose calls are remembered; beyond that all begin anew.
+const ADDRESSES_MAX: usize = 10_000;
 
 impl Coins {
     pub fn new(every_ms: u64, truth: SharedTruth) -> Self {
@@ -50,6 +52,9 @@ impl Coins {
         };
         let has_key = request.header("x-cg-demo-api-key").is_some() || query.contains("x_cg_demo_api_key=");
         let limit = if has_key { DEMO } else { KEYLESS };
+        if self.calls.len() >= ADDRESSES_MAX {
+            self.calls.clear();
+        }
         if path != "/prices" && !self.calls.entry(peer).or_default().note(limit, now_ms) {
             let detail = format!("more than {} in a minute", limit.count);
             self.truth.borrow_mut().violation("rest-calls", now_ms, None, &detail);
