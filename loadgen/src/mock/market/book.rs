@@ -15,6 +15,8 @@ const QUANTITY_STEP: u64 = 100_000;
 
 #[derive(Clone, Debug, Default)]
 struct Waiting {
+    /// Somebody asked for messages of this rate. Until then nothing is collected, which is most of the work.
+    wanted: bool,
     changed: BTreeSet<(Side, u64)>,
     /// The number before the first change.
     before: u64,
@@ -56,7 +58,7 @@ impl Book {
         let mut quantity = || (1 + random.below(5000)) * QUANTITY_STEP;
         let bids = (1..=depth).map(|level| (middle - level * tick, quantity())).collect();
         let asks = (1..=depth).map(|level| (middle + level * tick, quantity())).collect();
-        let waiting = std::array::from_fn(|_| Waiting { changed: BTreeSet::new(), before: last_id });
+        let waiting = std::array::from_fn(|_| Waiting { before: last_id, ..Waiting::default() });
         Self { tick, change_ms, bids, asks, last_id, best_changed: false, waiting, diffs: Default::default() }
     }
 
@@ -81,6 +83,15 @@ impl Book {
 
     pub fn best_ask(&self) -> (u64, u64) {
         self.asks().next().expect("a book has asks")
+    }
+
+    /// From now on there are messages of this rate; those of others are not made.
+    pub fn want(&mut self, rate_ms: u64) {
+        if let Some(rate) = RATES_MS.iter().position(|&rate| rate == rate_ms)
+            && !self.waiting[rate].wanted
+        {
+            self.waiting[rate] = Waiting { wanted: true, before: self.last_id, changed: BTreeSet::new() };
+        }
     }
 
     /// What is to be said at a rate (an index of [`RATES_MS`]) with this step.
@@ -158,7 +169,7 @@ impl Book {
         };
         if changed {
             self.last_id += 1;
-            for waiting in &mut self.waiting {
+            for waiting in self.waiting.iter_mut().filter(|waiting| waiting.wanted) {
                 waiting.changed.insert((side, price));
             }
         }
@@ -166,6 +177,9 @@ impl Book {
 
     fn take(&mut self, rate: usize) -> Option<Diff> {
         let waiting = &mut self.waiting[rate];
+        if !waiting.wanted {
+            waiting.before = self.last_id;
+        }
         if waiting.changed.is_empty() {
             return None;
         }

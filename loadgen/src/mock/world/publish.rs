@@ -32,6 +32,9 @@ impl World {
                 return self.truth.borrow_mut().count("streams_beyond_the_bound");
             }
             None => {
+                if let Source::Diff(symbol, rate_ms) | Source::Levels(symbol, _, rate_ms) = source {
+                    self.market.want_book(symbol, rate_ms);
+                }
                 let name: Rc<str> = name.into();
                 self.by_name.insert(Rc::clone(&name), self.streams.len());
                 self.streams.push(Stream { name, source, subscribers: Vec::new(), place: 0 });
