@@ -70,6 +70,9 @@ pub struct Args {
     /// Default: the venue's; 0 for no limit
     #[arg(long)]
     pub streams_per_connection: Option<usize>,
+    /// How often the documents of `rest` are made anew
+    #[arg(long, value_parser = parse_argument, default_value = "10s")]
+    pub documents_every: u64,
     /// No limits at all
     #[arg(long)]
     pub no_limits: bool,
@@ -78,6 +81,7 @@ pub struct Args {
 impl Args {
     pub fn check(&self) -> Result<()> {
         ensure!(self.rate > 0.0 && self.rate <= 1000.0, "--rate must be above 0 and at most 1000");
+        ensure!(self.documents_every > 0, "--documents-every must be above 0");
         ensure!(self.more <= MORE_MAX, "--more must be at most {MORE_MAX}");
         Ok(())
     }

@@ -36,7 +36,9 @@ fn answer(venue: &Venue, request: &Request) -> Reply {
         }
         ("POST", "/fault") => {
             let fault = serde_json::from_slice(&request.body).map_err(anyhow::Error::from);
-            match fault.and_then(|asked| Fault::parse(&asked)) {
+            let fault = fault.and_then(|asked| Fault::parse(&asked));
+            let suits = |fault: Fault| fault.suits(world.kind(), venue.tls.is_some()).map(|()| fault);
+            match fault.and_then(suits) {
                 Ok(fault) => ok(json!({ "id": world.begin(fault, now_ms) })),
                 Err(error) => bad(400, &format!("{error:#}")),
             }

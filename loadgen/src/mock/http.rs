@@ -19,6 +19,16 @@ impl Request {
         self.headers.iter().find(|header| header.0.eq_ignore_ascii_case(name)).map(|header| header.1.as_str())
     }
 
+    #[cfg(test)]
+    pub fn get(target: &str) -> Self {
+        Self { method: "GET".to_owned(), target: target.to_owned(), headers: Vec::new(), body: Vec::new() }
+    }
+
+    #[cfg(test)]
+    pub fn set_header(&mut self, name: &str, value: &str) {
+        self.headers.push((name.to_owned(), value.to_owned()));
+    }
+
     /// The key of an upgrade to a WebSocket.
     pub fn websocket_key(&self) -> Option<&str> {
         self.header("upgrade").filter(|upgrade| upgrade.eq_ignore_ascii_case("websocket"))?;

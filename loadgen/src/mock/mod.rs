@@ -14,6 +14,8 @@ mod market;
 mod rules;
 mod server;
 mod span;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod truth;
 mod world;
@@ -43,6 +45,14 @@ pub enum Command {
     Bitzoom(Args),
     /// Any venue of the stream dialect, without limits
     Stream(Args),
+    /// OKX v5: /ws/v5/public and /ws/v5/business
+    Okx(Args),
+    /// CoinGecko's documents, Binance's REST, and plain JSON at /prices
+    Rest(Args),
+    /// Deriv: /websockets/v3?app_id=N
+    Deriv(Args),
+    /// Engine.IO v4 at /currency/, events fiat/… and crypto/…
+    Socketio(Args),
 }
 
 impl Command {
@@ -52,6 +62,10 @@ impl Command {
             Self::BinanceUsdm(args) => (Kind::BinanceUsdm, args),
             Self::Bitzoom(args) => (Kind::Bitzoom, args),
             Self::Stream(args) => (Kind::Stream, args),
+            Self::Okx(args) => (Kind::Okx, args),
+            Self::Rest(args) => (Kind::Rest, args),
+            Self::Deriv(args) => (Kind::Deriv, args),
+            Self::Socketio(args) => (Kind::SocketIo, args),
         }
     }
 }
@@ -72,7 +86,16 @@ async fn serve(kind: Kind, args: &Args) -> Result<Outcome> {
         book_every_ms: kind.book_every_ms(),
     };
     let market = Market::new(&kind.instruments(&args.names(kind)), settings);
-    let plan = Plan { kind, rules: args.rules(kind), market, scenario: args.scenario()?, seed: args.seed };
+    let scenario = args.scenario()?;
+    scenario.check(|fault| fault.suits(kind, args.tls_dir.is_some())).context("--faults")?;
+    let plan = Plan {
+        kind,
+        rules: args.rules(kind),
+        market,
+        scenario,
+        seed: args.seed,
+        documents_every_ms: args.documents_every,
+    };
     let tls = args.tls_dir.as_deref().map(tls::acceptors).transpose()?.map(Rc::new);
     let venue = Venue { world: Rc::new(RefCell::new(World::new(plan))), clock, tls };
     let (listener, control) = (listen(&args.listen)?, listen(&args.control)?);
@@ -82,6 +105,8 @@ async fn serve(kind: Kind, args: &Args) -> Result<Outcome> {
 
     let (mut interrupted, mut terminated) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut steps = tokio::time::interval(Duration::from_millis(STEP_MS));
+    // The world catches up by itself.
+    steps.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let end_ms = args.duration.map(|duration| clock.epoch_ms + duration);
     while end_ms.is_none_or(|end| clock.now_ms() < end) {
         tokio::select! {
@@ -107,16 +132,28 @@ async fn serve(kind: Kind, args: &Args) -> Result<Outcome> {
 /// Where it is, for scripts, and what to try, for people.
 fn tell(kind: Kind, args: &Args, listener: &std::net::TcpListener, control: &std::net::TcpListener) -> Result<()> {
     let (address, control) = (listener.local_addr()?, control.local_addr()?);
-    let scheme = if args.tls_dir.is_some() { "wss" } else { "ws" };
-    let url = format!("{scheme}://{address}{}", kind.path());
+    let secure = if args.tls_dir.is_some() { "s" } else { "" };
+    let rest_url = format!("http{secure}://{address}");
+    let url = match kind {
+        Kind::Rest => rest_url.clone(),
+        _ => format!("ws{secure}://{address}{}", kind.path()),
+    };
     report(&json!({
         "listening": address.to_string(),
         "control": control.to_string(),
         "kind": kind.name(),
         "url": url,
-        "rest_url": format!("{}://{address}", scheme.replace("ws", "http")),
+        "rest_url": rest_url,
     }))?;
     eprintln!("try: relay --upstream {}={url}", kind.name());
-    eprintln!("     curl -d '{{\"kind\":\"cut\"}}' http://{control}/fault; curl http://{control}/truth");
+    let mut lines = vec![format!("kind = \"{}\"", kind.name()), format!("url = \"{url}\"")];
+    if matches!(kind, Kind::Binance | Kind::BinanceUsdm) {
+        lines.push(format!("rest_url = \"{rest_url}\""));
+    }
+    if let Some(folder) = &args.tls_dir {
+        lines.push(format!("ca_file = \"{}\"", folder.join("ca.pem").display()));
+    }
+    eprintln!("or, in its file: [[upstream]]  {}", lines.join("  "));
+    eprintln!("faults: curl -d '{{\"kind\":\"cut\"}}' http://{control}/fault    truth: curl http://{control}/truth");
     Ok(())
 }

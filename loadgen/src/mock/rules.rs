@@ -23,10 +23,17 @@ pub struct Rules {
     pub ping_every_ms: Option<u64>,
     pub pong_within_ms: u64,
     pub life_ms: Option<u64>,
-    /// Closed after so long without a message either way.
-    pub idle_ms: Option<u64>,
+    pub idle: Option<Idle>,
     /// Requests of one connection (OKX).
     pub requests: Option<Limit>,
+}
+
+/// Closed after so long without a message either way.
+#[derive(Clone, Copy, Debug)]
+pub struct Idle {
+    pub after_ms: u64,
+    pub code: u16,
+    pub reason: &'static str,
 }
 
 /// When the last things happened.

@@ -192,6 +192,15 @@ impl Fault {
         Ok(Self { kind, for_ms, connections, streams, percent, count, asked: asked.clone() })
     }
 
+    /// Whether a venue can do this at all.
+    pub fn suits(&self, kind: crate::mock::kind::Kind, has_tls: bool) -> Result<()> {
+        match self.kind {
+            Kind::BookReset if kind != crate::mock::kind::Kind::Okx => bail!("book-reset is a fault of okx only"),
+            Kind::TlsFail | Kind::TlsWrong if !has_tls => bail!("tls faults need a venue with --tls-dir"),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether it is over as soon as it was done.
     pub fn is_momentary(&self) -> bool {
         matches!(self.kind, Kind::Cut | Kind::Close { .. } | Kind::Restart | Kind::Shutdown { .. } | Kind::BookReset)

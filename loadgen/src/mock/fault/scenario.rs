@@ -55,6 +55,13 @@ impl Scenario {
         Ok(scenario)
     }
 
+    /// Whether the venue can do all of it.
+    pub fn check(&self, suits: impl Fn(&Fault) -> Result<()>) -> Result<()> {
+        self.planned.iter().try_for_each(|planned| suits(&planned.1))?;
+        let random = self.random.iter().flat_map(|chance| &chance.kinds);
+        random.map(Fault::parse).try_for_each(|fault| suits(&fault?))
+    }
+
     /// What is due, given how long the venue has run.
     pub fn due(&mut self, elapsed_ms: u64, random: &mut Random) -> Vec<Fault> {
         let mut due = Vec::new();

@@ -13,6 +13,8 @@ use std::net::IpAddr;
 const MINUTE_MS: u64 = 60_000;
 /// Calls beyond the limit within one minute that are still answered 429; then the address is banned.
 const WARNINGS: u64 = 10;
+/// Remembered; beyond that, those that are not banned are forgotten.
+const ADDRESSES_MAX: usize = 10_000;
 const BAN_MS: u64 = 2 * MINUTE_MS;
 
 #[derive(Default)]
@@ -37,6 +39,9 @@ impl BinanceRest {
     }
 
     pub fn answer(&mut self, target: &str, peer: IpAddr, now_ms: u64, market: &Market) -> Reply {
+        if self.used.len() >= ADDRESSES_MAX {
+            self.used.retain(|_, used| now_ms < used.banned_until_ms);
+        }
         let used = self.used.entry(peer).or_default();
         if now_ms < used.banned_until_ms {
             self.truth.borrow_mut().violation("rest-while-banned", now_ms, None, target);

@@ -4,11 +4,15 @@
 //! and wrapped for each connection (`Session::wrap`).
 
 pub mod binance_rest;
+pub mod coins;
+mod deriv;
+mod okx;
 pub mod payload;
+mod socketio;
 pub mod stream;
 
 use crate::mock::market::{Instrument, Interval, Market};
-use crate::mock::rules::{Limit, Rules};
+use crate::mock::rules::{Idle, Limit, Rules};
 use stream::{Flavor, StreamSession};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +21,10 @@ pub enum Kind {
     BinanceUsdm,
     Bitzoom,
     Stream,
+    Okx,
+    Rest,
+    Deriv,
+    SocketIo,
 }
 
 /// What a stream is about; symbols by their index in the market.
@@ -37,6 +45,12 @@ pub enum Source {
     MiniTickers,
     Tickers,
     MarkPrices(u64),
+    FundingRate(usize),
+    /// Deriv's.
+    Tick(usize),
+    /// Socket.IO's: of one currency, or of all (fiat or not).
+    Rate(usize),
+    Rates(bool),
 }
 
 /// One message of a stream, before it is wrapped.
@@ -91,6 +105,10 @@ impl Kind {
             Self::BinanceUsdm => "binance-usdm",
             Self::Bitzoom => "bitzoom",
             Self::Stream => "stream",
+            Self::Okx => "okx",
+            Self::Rest => "rest",
+            Self::Deriv => "deriv",
+            Self::SocketIo => "socketio",
         }
     }
 
@@ -100,12 +118,17 @@ impl Kind {
             Self::Binance | Self::BinanceUsdm => "",
             Self::Bitzoom => "/ws",
             Self::Stream => "/stream",
+            Self::Okx | Self::Rest | Self::Deriv | Self::SocketIo => "",
         }
     }
 
     /// What it trades unless told otherwise; none for the usual pairs.
     pub fn symbols(self) -> Option<&'static [&'static str]> {
-        None
+        match self {
+            Self::Deriv => Some(&deriv::SYMBOLS),
+            Self::SocketIo => Some(&socketio::SYMBOLS),
+            _ => None,
+        }
     }
 
     pub fn rules(self) -> Rules {
@@ -137,17 +160,33 @@ impl Kind {
                 life_ms: Some(minutes(24 * 60)),
                 ..Rules::default()
             },
+            Self::Okx => Rules {
+                connects: Some(Limit { count: 3, window_ms: 1000 }),
+                requests: Some(Limit { count: 480, window_ms: minutes(60) }),
+                idle: Some(Idle { after_ms: 30_000, code: 4004, reason: "No data received in 30s" }),
+                ..Rules::default()
+            },
+            Self::Deriv => {
+                Rules { idle: Some(Idle { after_ms: minutes(3), code: 1000, reason: "" }), ..Rules::default() }
+            }
+            Self::Rest | Self::SocketIo => Rules::default(),
             Self::Stream => Rules { ping_every_ms: Some(minutes(3)), pong_within_ms: minutes(10), ..Rules::default() },
         }
     }
 
     pub fn instruments(self, names: &[String]) -> Vec<Instrument> {
-        names.iter().map(|name| Instrument::pair(name)).collect()
+        let instrument = |name: &String| match self {
+            Self::Deriv => deriv::instrument(name),
+            Self::SocketIo => socketio::instrument(name),
+            Self::Okx => Instrument::pair(&okx::instrument_id(name)),
+            _ => Instrument::pair(&name.to_lowercase()),
+        };
+        names.iter().map(instrument).collect()
     }
 
     /// How often books change. Where a snapshot must be the state of the last message, no oftener than messages go out.
     pub fn book_every_ms(self) -> u64 {
-        50
+        if self == Self::Okx { 100 } else { 50 }
     }
 
     /// A connection to this target begins.
@@ -157,6 +196,10 @@ impl Kind {
             Self::BinanceUsdm => Flavor::Usdm(stream::Lane::Public),
             Self::Bitzoom => Flavor::Bitzoom,
             Self::Stream => Flavor::Stream,
+            Self::Okx => return Ok(Box::new(okx::OkxSession::open(target, rules)?)),
+            Self::Deriv => return Ok(Box::new(deriv::DerivSession::open(target)?)),
+            Self::SocketIo => return Ok(Box::new(socketio::SocketIoSession::open(target)?)),
+            Self::Rest => return Err(Refusal { status: 404, body: "{}".to_owned() }),
         };
         Ok(Box::new(StreamSession::open(flavor, target, rules)?))
     }
@@ -167,6 +210,10 @@ impl Kind {
             Self::Binance => payload::Style::Spot,
             Self::BinanceUsdm => payload::Style::Usdm,
             Self::Bitzoom | Self::Stream => payload::Style::Bitzoom,
+            Self::Okx => return okx::encode(source, market),
+            Self::Deriv => return deriv::encode(source, market),
+            Self::SocketIo => return socketio::encode(source, market),
+            Self::Rest => return Vec::new(),
         };
         payload::encode(style, source, market)
     }

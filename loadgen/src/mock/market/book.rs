@@ -8,11 +8,15 @@ pub const RATES_MS: [u64; 4] = [100, 250, 500, 1000];
 /// Levels of a side at the beginning, and at most.
 const LEVELS: u64 = 400;
 const LEVELS_MAX: usize = 1000;
+/// The dearer in ticks, the more of them a move takes: at most about a hundred-thousandth.
+const MOVES: u64 = 200_000;
 /// Quantities are multiples of 0.001, which every venue can write.
 const QUANTITY_STEP: u64 = 100_000;
 
 #[derive(Clone, Debug, Default)]
 struct Waiting {
+    /// Somebody asked for messages of this rate. Until then nothing is collected, which is most of the work.
+    wanted: bool,
     changed: BTreeSet<(Side, u64)>,
     /// The number before the first change.
     before: u64,
@@ -54,7 +58,7 @@ impl Book {
         let mut quantity = || (1 + random.below(5000)) * QUANTITY_STEP;
         let bids = (1..=depth).map(|level| (middle - level * tick, quantity())).collect();
         let asks = (1..=depth).map(|level| (middle + level * tick, quantity())).collect();
-        let waiting = std::array::from_fn(|_| Waiting { changed: BTreeSet::new(), before: last_id });
+        let waiting = std::array::from_fn(|_| Waiting { before: last_id, ..Waiting::default() });
         Self { tick, change_ms, bids, asks, last_id, best_changed: false, waiting, diffs: Default::default() }
     }
 
@@ -81,9 +85,23 @@ impl Book {
         self.asks().next().expect("a book has asks")
     }
 
+    /// From now on there are messages of this rate; those of others are not made.
+    pub fn want(&mut self, rate_ms: u64) {
+        if let Some(rate) = RATES_MS.iter().position(|&rate| rate == rate_ms)
+            && !self.waiting[rate].wanted
+        {
+            self.waiting[rate] = Waiting { wanted: true, before: self.last_id, changed: BTreeSet::new() };
+        }
+    }
+
     /// What is to be said at a rate (an index of [`RATES_MS`]) with this step.
     pub fn diff(&self, rate: usize) -> Option<&Diff> {
         self.diffs[rate].as_ref()
+    }
+
+    /// The number of the newest message at the quickest rate.
+    pub fn said_id(&self) -> u64 {
+        self.waiting[0].before
     }
 
     /// The numbers go on from a lower one; the next message tells of it.
@@ -105,9 +123,10 @@ impl Book {
 
     fn change(&mut self, random: &mut Random) {
         let middle = self.best_bid().0.midpoint(self.best_ask().0) / self.tick * self.tick;
+        let move_by = self.tick * (1 + random.below(3 + middle / self.tick / MOVES));
         let target = match random.below(6) {
-            0 => middle + self.tick * (1 + random.below(3)),
-            1 => middle.saturating_sub(self.tick * (1 + random.below(3))),
+            0 => middle + move_by,
+            1 => middle.saturating_sub(move_by),
             _ => middle,
         };
         // Prices stay where there is room for a whole side below them.
@@ -150,7 +169,7 @@ impl Book {
         };
         if changed {
             self.last_id += 1;
-            for waiting in &mut self.waiting {
+            for waiting in self.waiting.iter_mut().filter(|waiting| waiting.wanted) {
                 waiting.changed.insert((side, price));
             }
         }
@@ -158,6 +177,9 @@ impl Book {
 
     fn take(&mut self, rate: usize) -> Option<Diff> {
         let waiting = &mut self.waiting[rate];
+        if !waiting.wanted {
+            waiting.before = self.last_id;
+        }
         if waiting.changed.is_empty() {
             return None;
         }

@@ -67,6 +67,11 @@ impl Market {
         self.symbols.iter_mut().for_each(|symbol| symbol.book.reset());
     }
 
+    /// A stream of this symbol's book is wanted at this rate.
+    pub fn want_book(&mut self, symbol: usize, rate_ms: u64) {
+        self.symbols[symbol].book.want(rate_ms);
+    }
+
     pub fn symbols(&self) -> &[Symbol] {
         &self.symbols
     }
@@ -145,7 +150,9 @@ mod tests {
     fn book_chain() {
         for (rate_index, &rate) in RATES_MS.iter().enumerate() {
             let mut market = market(3);
-            (0..37).for_each(|_| market.step());
+            (0..33).for_each(|_| market.step());
+            market.want_book(0, rate);
+            (0..4).for_each(|_| market.step());
             let snapshot = market.symbol(0).book.clone();
             let mut bids: BTreeMap<u64, u64> = snapshot.bids().collect();
             let mut asks: BTreeMap<u64, u64> = snapshot.asks().collect();

@@ -21,7 +21,7 @@ const PRICES: [(&str, u64); 6] =
 impl Instrument {
     /// A pair such as `btcusdt`, by its first letters.
     pub fn pair(name: &str) -> Self {
-        let known = PRICES.iter().find(|known| name.starts_with(known.0)).map(|known| known.1);
+        let known = PRICES.iter().find(|known| name.to_lowercase().starts_with(known.0)).map(|known| known.1);
         let cents = known.unwrap_or_else(|| 100 + Random::new(0, name).below(100_000));
         let price = cents * (ONE / 100);
         Self { name: name.to_owned(), price, tick: if cents < 1000 { 10_000 } else { 1_000_000 } }

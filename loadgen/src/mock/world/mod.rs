@@ -2,28 +2,28 @@
 //!
 //! Time comes in; frames leave through each connection's [`Line`]. One thread, so nothing is locked.
 
+mod gate;
+mod publish;
+
 use super::fault::scenario::Scenario;
-use super::fault::{Act, Fault, Faults, Handling, Kind as FaultKind, Mishap};
+use super::fault::{Act, Fault, Faults, Handling, Kind as FaultKind};
 use super::http::{Reply, Request};
 use super::kind::binance_rest::BinanceRest;
+use super::kind::coins::Coins;
 use super::kind::payload::Style;
-use super::kind::{Kind, Message, Out, Session, Source};
-use super::line::{self, Line, Lines};
+use super::kind::{Kind, Out, Session};
+use super::line::Line;
 use super::market::random::Random;
 use super::market::{Market, STEP_MS};
-use super::rules::{Limit, Rules, Window};
+use super::rules::{Rules, Window};
 use super::truth::{SharedTruth, Ticket};
 use crate::frame;
+use gate::{Address, refusal};
+use publish::Stream;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-
-/// Streams that were ever asked for; more are acknowledged and stay silent.
-const STREAMS_MAX: usize = 20_000;
-/// Breaches of the message rate within that time that ban an address, and for how long.
-const OFFENCES: Limit = Limit { count: 2, window_ms: 10 * 60_000 };
-const BAN_MS: u64 = 120_000;
 
 struct Connection {
     peer: IpAddr,
@@ -42,21 +42,6 @@ struct Connection {
     ends_ms: Option<u64>,
 }
 
-struct Stream {
-    name: Rc<str>,
-    source: Source,
-    subscribers: Vec<u64>,
-    /// Messages made so far.
-    place: u64,
-}
-
-#[derive(Default)]
-struct Address {
-    connects: Window,
-    offences: Window,
-    banned_until_ms: u64,
-}
-
 pub struct World {
     kind: Kind,
     rules: Rules,
@@ -72,6 +57,8 @@ pub struct World {
     by_name: HashMap<Rc<str>, usize>,
     addresses: HashMap<IpAddr, Address>,
     rest: BinanceRest,
+    /// Only a REST venue has its documents.
+    coins: Option<Coins>,
 }
 
 /// What a venue is made of.
@@ -81,12 +68,14 @@ pub struct Plan {
     pub market: Market,
     pub scenario: Scenario,
     pub seed: u64,
+    /// How often CoinGecko's documents are made anew.
+    pub documents_every_ms: u64,
 }
 
 impl World {
     pub fn new(plan: Plan) -> Self {
         let truth = SharedTruth::default();
-        let Plan { kind, rules, market, scenario, seed } = plan;
+        let Plan { kind, rules, market, scenario, seed, documents_every_ms } = plan;
         let seed = scenario.seed.unwrap_or(seed);
         let style = if kind == Kind::BinanceUsdm { Style::Usdm } else { Style::Spot };
         Self {
@@ -103,59 +92,13 @@ impl World {
             by_name: HashMap::new(),
             addresses: HashMap::new(),
             rest: BinanceRest::new(style, truth.clone()),
+            coins: (kind == Kind::Rest).then(|| Coins::new(documents_every_ms, truth.clone())),
             truth,
         }
     }
 
-    /// An upgrade: a connection's number and its line, or what is answered instead.
-    pub fn open(&mut self, peer: SocketAddr, target: &str, now_ms: u64) -> Result<(u64, Lines), Reply> {
-        if let Some((status, retry_after)) = self.faults.http(now_ms) {
-            return Err(refusal(status, retry_after));
-        }
-        let address = self.addresses.entry(peer.ip()).or_default();
-        let mut truth = self.truth.borrow_mut();
-        if now_ms < address.banned_until_ms {
-            truth.violation("connect-while-banned", now_ms, None, target);
-            return Err(refusal(418, Some((address.banned_until_ms - now_ms).div_ceil(1000))));
-        }
-        if let Some(limit) = self.rules.connects
-            && !address.connects.note(limit, now_ms)
-        {
-            truth.violation("connects", now_ms, None, &format!("more than {} in {} ms", limit.count, limit.window_ms));
-            return Err(refusal(429, Some(limit.window_ms.div_ceil(1000))));
-        }
-        let here = self.connections.values().filter(|connection| connection.peer == peer.ip()).count();
-        if self.rules.connections.is_some_and(|max| here >= max) {
-            truth.violation("connections", now_ms, None, &format!("{} of one address", here + 1));
-            return Err(refusal(429, None));
-        }
-        drop(truth);
-        let session =
-            self.kind.open(target, &self.rules).map_err(|refused| Reply::json(refused.status, &refused.body))?;
-        let id = self.next_connection;
-        self.next_connection += 1;
-        self.truth.borrow_mut().connection_began(id, now_ms, &peer.to_string(), target);
-        let (line, lines) = line::new();
-        let connection = Connection {
-            peer: peer.ip(),
-            session,
-            line,
-            opened_ms: now_ms,
-            messages: Window::default(),
-            last_message_ms: now_ms,
-            last_ping_ms: now_ms,
-            unanswered: Vec::new(),
-            held: HashMap::new(),
-            handling: self.faults.handling(id),
-            ends_ms: None,
-        };
-        self.connections.insert(id, connection);
-        let mut out = Vec::new();
-        if let Some(connection) = self.connections.get_mut(&id) {
-            connection.session.opened(&self.market, &mut out);
-        }
-        self.carry_out(id, out, now_ms);
-        Ok((id, lines))
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// One frame of a client.
@@ -174,10 +117,7 @@ impl World {
         {
             let detail = format!("more than {} in {} ms", limit.count, limit.window_ms);
             self.truth.borrow_mut().violation("message-rate", now_ms, Some(id), &detail);
-            let address = self.addresses.entry(connection.peer).or_default();
-            if !address.offences.note(OFFENCES, now_ms) {
-                address.banned_until_ms = now_ms + BAN_MS;
-            }
+            self.addresses.entry(connection.peer).or_default().offend(now_ms);
             return self.close(id, 1008, "Too many requests", now_ms);
         }
         match opcode {
@@ -227,43 +167,11 @@ impl World {
         }
     }
 
-    fn join(&mut self, id: u64, name: &str, source: Option<Source>) {
-        self.truth.borrow_mut().count("subscriptions");
-        self.faults.heal(id, Some(name));
-        let Some(source) = source else {
-            return self.truth.borrow_mut().count("silent_subscriptions");
-        };
-        let index = match self.by_name.get(name) {
-            Some(&index) => index,
-            None if self.streams.len() >= STREAMS_MAX => {
-                return self.truth.borrow_mut().count("streams_beyond_the_bound");
-            }
-            None => {
-                let name: Rc<str> = name.into();
-                self.by_name.insert(Rc::clone(&name), self.streams.len());
-                self.streams.push(Stream { name, source, subscribers: Vec::new(), place: 0 });
-                self.streams.len() - 1
-            }
-        };
-        let subscribers = &mut self.streams[index].subscribers;
-        if !subscribers.contains(&id) {
-            subscribers.push(id);
-        }
-    }
-
-    fn leave(&mut self, id: u64, name: &str) {
-        self.truth.borrow_mut().count("unsubscriptions");
-        self.faults.heal(id, Some(name));
-        if let Some(&index) = self.by_name.get(name) {
-            self.streams[index].subscribers.retain(|subscriber| *subscriber != id);
-        }
-    }
-
     fn close(&mut self, id: u64, code: u16, reason: &str, now_ms: u64) {
         if let Some(connection) = self.connections.get_mut(&id)
             && !connection.handling.frozen
         {
-            connection.line.say_frame(frame::CLOSE, &[&code.to_be_bytes(), reason.as_bytes()].concat());
+            connection.line.say_frame(frame::CLOSE, &close_payload(code, reason));
         }
         self.end(id, &format!("closed with {code} {reason}"), now_ms);
     }
@@ -294,63 +202,6 @@ impl World {
         ids.into_iter().for_each(|id| self.tend(id, now_ms));
     }
 
-    fn send_due(&mut self, now_ms: u64) {
-        for index in 0..self.streams.len() {
-            let messages = self.kind.encode(&self.streams[index].source, &self.market);
-            for message in messages {
-                self.publish(index, &message, now_ms);
-            }
-        }
-    }
-
-    fn publish(&mut self, index: usize, message: &Message, now_ms: u64) {
-        let stream = &mut self.streams[index];
-        let ticket = Ticket::new(&self.truth, &stream.name, stream.place, (message.from, message.to));
-        stream.place += 1;
-        if stream.subscribers.is_empty() {
-            return;
-        }
-        ticket.hear();
-        let mishaps = self.faults.mishaps(&stream.name, &stream.subscribers);
-        for id in &stream.subscribers {
-            let Some(connection) = self.connections.get_mut(id) else {
-                continue;
-            };
-            if connection.handling.frozen || connection.handling.stalled {
-                continue;
-            }
-            let mishap = mishaps.iter().find(|mishap| mishap.0 == *id).map(|mishap| mishap.1);
-            let text = connection.session.wrap(&stream.name, message);
-            let mut bytes = Vec::with_capacity(text.len() + 10);
-            frame::encode_server(&mut bytes, frame::TEXT, text.as_bytes());
-            let mut truth = self.truth.borrow_mut();
-            match mishap {
-                Some(Mishap::Drop) => continue,
-                Some(Mishap::Corrupt(how)) => {
-                    truth.corrupted(&stream.name);
-                    connection.line.send(line::corrupted(how, &text), None);
-                    continue;
-                }
-                Some(Mishap::Reorder) if !connection.held.contains_key(&index) => {
-                    truth.reordered(&stream.name);
-                    connection.held.insert(index, (bytes, Rc::clone(&ticket)));
-                    continue;
-                }
-                Some(Mishap::Duplicate) => {
-                    truth.duplicated(&stream.name);
-                    connection.line.send(bytes.clone(), None);
-                }
-                _ => {}
-            }
-            drop(truth);
-            connection.last_message_ms = now_ms;
-            connection.line.send(bytes, Some(Rc::clone(&ticket)));
-            if let Some((bytes, ticket)) = connection.held.remove(&index) {
-                connection.line.send(bytes, Some(ticket));
-            }
-        }
-    }
-
     /// Pings, time-outs and the end of lives.
     fn tend(&mut self, id: u64, now_ms: u64) {
         let rules = self.rules;
@@ -373,9 +224,11 @@ impl World {
         if rules.life_ms.is_some_and(|life| connection.opened_ms + life <= now_ms) {
             return self.close(id, 1001, "", now_ms);
         }
-        if rules.idle_ms.is_some_and(|idle| connection.last_message_ms + idle <= now_ms) {
+        if let Some(idle) = rules.idle
+            && connection.last_message_ms + idle.after_ms <= now_ms
+        {
             self.truth.borrow_mut().violation("idle", now_ms, Some(id), "nothing was said for too long");
-            return self.close(id, 4004, "No data received in 30s", now_ms);
+            return self.close(id, idle.code, idle.reason, now_ms);
         }
         if connection.unanswered.first().is_some_and(|ping| ping.0 + rules.pong_within_ms <= now_ms) {
             self.truth.borrow_mut().violation("pong-timeout", now_ms, Some(id), "a ping was not answered");
@@ -441,6 +294,11 @@ impl World {
             return refusal(status, retry_after);
         }
         self.truth.borrow_mut().count("rest_calls");
+        if let Some(coins) = &mut self.coins
+            && let Some(reply) = coins.answer(request, peer.ip(), now_ms, &self.market)
+        {
+            return reply;
+        }
         self.rest.answer(&request.target, peer.ip(), now_ms, &self.market)
     }
 
@@ -469,10 +327,10 @@ impl World {
     }
 }
 
-fn refusal(status: u16, retry_after: Option<u64>) -> Reply {
-    let reply = Reply::json(status, r#"{"code":-1003,"msg":"Too many requests."}"#);
-    match retry_after {
-        Some(seconds) => reply.with("retry-after", seconds),
-        None => reply,
+/// 1005 is never sent: it stands for a CLOSE without a code.
+fn close_payload(code: u16, reason: &str) -> Vec<u8> {
+    match code {
+        1005 => Vec::new(),
+        code => [&code.to_be_bytes(), reason.as_bytes()].concat(),
     }
 }
