@@ -6,7 +6,7 @@
 
 mod catalog;
 mod native;
-pub mod upstreams;
+mod upstreams;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -23,6 +23,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::LocalSet;
 
 use self::native::Native;
+use self::upstreams::Way;
 use crate::access::rate::Callers;
 use crate::config::{Config, Source, Upstream};
 use crate::fanout::log::Budget;
@@ -41,7 +42,7 @@ use crate::net::market::{self, Desk, Told};
 use crate::net::shard::Shard;
 use crate::net::shared::{Bell, Post, Shared};
 use crate::net::users::{Users, sources};
-use crate::net::{admin, feed, sim, upstream};
+use crate::net::{admin, poll, sim, upstream};
 use crate::venue::gap::Gaps;
 use crate::venue::sim::{Fields, Sim};
 use crate::wire::stream::name::Name;
@@ -65,8 +66,7 @@ pub struct App {
 
 /// What an upstream's task starts with.
 struct Start {
-    /// Each brings all streams. None is the built-in venue.
-    legs: Vec<feed::Settings>,
+    way: Way,
     demand: UnboundedReceiver<Demand>,
 }
 
@@ -94,17 +94,16 @@ impl App {
         });
         let (mut senders, mut upstreams) = (Vec::new(), Vec::new());
         for upstream in &config.upstreams {
-            upstreams::check(upstream)?;
             let (sender, demand) = unbounded_channel();
             senders.push(sender);
-            let legs = upstreams::feeds(&config, upstream).with_context(|| format!("upstream {}", upstream.name))?;
-            upstreams.push(Start { legs, demand });
+            let way = Way::of(&config, upstream).with_context(|| format!("upstream {}", upstream.name))?;
+            upstreams.push(Start { way, demand });
         }
         let (desk, market) = unbounded_channel();
-        let native = Arc::new(Native::new(&config));
+        let native = Arc::new(Native::new(&config)?);
         let catalog = Arc::new(catalog::catalog(&config, native.clone())?);
         let names =
-            config.upstreams.iter().zip(&upstreams).map(|(upstream, start)| (upstream.name.clone(), start.legs.len()));
+            config.upstreams.iter().zip(&upstreams).map(|(upstream, start)| (upstream.name.clone(), start.way.legs()));
         let names = names.chain([(MARKET.to_owned(), 0), (USERS.to_owned(), 0)]).collect::<Vec<_>>().into_iter();
         let (accounts, users) = unbounded_channel();
         let users = (sources::settings(&config)?, users);
@@ -290,14 +289,20 @@ fn take_share<T>(upstreams: &mut Vec<(usize, T)>, part: usize, parts: usize) -> 
 }
 
 fn start_upstreams(shared: &Arc<Shared>, upstreams: Vec<(usize, Start)>) {
-    for (at, Start { legs, demand }) in upstreams {
+    for (at, Start { way, demand }) in upstreams {
         let mut ingest = Ingest::new(shared.clone(), at);
         ingest.set_numbers(upstream::numbers(&shared.config.upstreams[at]));
-        let sim = new_sim(&shared.config.upstreams[at].source, shared.clock.calendar_ms());
-        match sim {
-            Some(sim) => drop(tokio::task::spawn_local(sim::run(sim, ingest, demand))),
-            None => drop(tokio::task::spawn_local(upstream::run(legs, ingest, demand))),
-        }
+        let task = match way {
+            Way::Sim => {
+                let source = &shared.config.upstreams[at].source;
+                let sim = new_sim(source, shared.clock.calendar_ms()).expect("it is the built-in venue");
+                tokio::task::spawn_local(sim::run(sim, ingest, demand))
+            }
+            Way::Venue(settings) => tokio::task::spawn_local(upstream::run(settings, ingest, demand)),
+            Way::Poll(settings) => tokio::task::spawn_local(poll::run(*settings, ingest, demand)),
+        };
+        // It ends with its thread.
+        drop(task);
     }
 }
 

@@ -194,7 +194,7 @@ mod tests {
     fn of(text: &str) -> Catalog {
         let args = ["relay", "--config", "x"].map(Into::into).into_iter();
         match parse(args, &|_| None, &|_| Ok(text.to_owned()), 1) {
-            Outcome::Run(config) => catalog(&config).unwrap(),
+            Outcome::Run(config) => catalog(&config, Arc::new(Native::new(&config).unwrap())).unwrap(),
             other => panic!("{other:?}"),
         }
     }

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::feed::{self, DropReason, FeedEvent, Sink};
 use super::ingest::{Ingest, Link};
+use super::poll::{self, Beside};
 use crate::config::Upstream;
 use crate::fanout::topics::Demand;
 use crate::venue::adapter::kind::Kind;
@@ -20,18 +21,31 @@ use crate::venue::manager::Conn;
 use crate::venue::merge::Source as Origin;
 use crate::venue::sequence::Numbers;
 
-/// Whether its numbers of trades have holes, as those of Binance's futures have.
+/// Whether its numbers of trades have holes.
 pub fn numbers(upstream: &Upstream) -> Numbers {
     let is_at = |host| upstream.source.server().is_some_and(|server| server.url.host() == host);
     match upstream.source.kind() {
-        Kind::BinanceUsdm => Numbers::Sparse,
+        // OKX's messages tell the last number of several trades.
+        Kind::BinanceUsdm | Kind::Okx => Numbers::Sparse,
         Kind::Stream if is_at("fstream.binance.com") || is_at("dstream.binance.com") => Numbers::Sparse,
         _ => Numbers::Dense,
     }
 }
 
+/// What a WebSocket venue needs.
+pub struct Settings {
+    /// Each brings all streams.
+    pub legs: Vec<feed::Settings>,
+    /// Where books are fetched whole (`btcusdt@snapshot`), if not from the feeds.
+    pub snapshots: Option<poll::Settings>,
+}
+
+/// What the names of such books end in.
+pub const SNAPSHOT: &str = "@snapshot";
+
 /// Runs until the relay ends. All legs are asked for the same, and fill the same channels.
-pub async fn run(legs: Vec<feed::Settings>, ingest: Ingest, mut demand: UnboundedReceiver<Demand>) {
+pub async fn run(settings: Settings, ingest: Ingest, mut demand: UnboundedReceiver<Demand>) {
+    let Settings { legs, snapshots } = settings;
     let ingest = Rc::new(RefCell::new(ingest));
     let together = Rc::new(RefCell::new(Legs::new(legs.len())));
     let nudge = Rc::new(Notify::new());
@@ -45,6 +59,11 @@ pub async fn run(legs: Vec<feed::Settings>, ingest: Ingest, mut demand: Unbounde
         let shelf = Shelf { ingest, together, nudge, leg, up: HashSet::new() };
         drivers.spawn_local(feed::run(settings, mailbox, shelf, std::future::pending()));
     }
+    let (fetch, mailbox) = unbounded_channel();
+    let mut fetched = HashSet::new();
+    if let Some(settings) = snapshots {
+        drivers.spawn_local(poll::drive(settings, Beside::new(ingest.clone(), false), mailbox));
+    }
     let mut second = tokio::time::interval(Duration::from_secs(1));
     loop {
         let due_ns = ingest.borrow().due_ns();
@@ -57,6 +76,16 @@ pub async fn run(legs: Vec<feed::Settings>, ingest: Ingest, mut demand: Unbounde
                 let unwanted = if let Demand::Unwant { id } = asked { Some(id) } else { None };
                 let wanted = ingest.borrow_mut().demand(asked).filter(|(_, _, wanted)| *wanted);
                 let told = match (wanted, unwanted) {
+                    (Some((id, channel, _)), _) if channel.name.ends_with(SNAPSHOT) && !fetch.is_closed() => {
+                        fetched.insert(id);
+                        // The poller lives as long as this.
+                        let _ = fetch.send(feed::Demand::Want { id, name: Arc::from(&*channel.name) });
+                        continue;
+                    }
+                    (None, Some(id)) if fetched.remove(&id) => {
+                        let _ = fetch.send(feed::Demand::Unwant { id });
+                        continue;
+                    }
                     (Some((id, channel, _)), _) => {
                         together.borrow_mut().want(id);
                         feed::Demand::Want { id, name: Arc::from(&*channel.name) }
