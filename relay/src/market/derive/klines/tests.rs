@@ -154,6 +154,16 @@ fn a_bucket_with_a_hole_does_not_close() {
     }
 }
 
+/// While nobody knows whether there were trades, no bucket is said to have had none.
+#[test]
+fn silence_after_a_loss_is_no_bucket_without_trades() {
+    let mut bench = bench();
+    say(&mut bench, 1, "5", START_MS + 1);
+    assert_eq!(closed(&bench.until(START_MS + 130_000)).len(), 1);
+    bench.product.interrupt("x@trade");
+    assert_eq!(closed(&bench.until(START_MS + 600_000)), Vec::<Value>::new());
+}
+
 /// An interval that comes later begins at its next bucket; the others go on.
 #[test]
 fn intervals_come_and_go() {
