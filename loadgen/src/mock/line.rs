@@ -5,6 +5,7 @@ use super::truth::Ticket;
 use crate::frame;
 use std::cell::Cell;
 use std::rc::Rc;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// Real venues cut those who do not take what they asked for.
@@ -19,6 +20,8 @@ pub struct State {
     pub cut: Cell<bool>,
     queued_bytes: Cell<usize>,
     sent: Cell<u64>,
+    /// The venue is done with the connection: the socket's task must not wait for its peer any longer.
+    pub over: Notify,
 }
 
 pub struct Order {
@@ -75,16 +78,18 @@ impl Line {
         self.state.sent.get()
     }
 
-    /// What waits is still written, then the socket closes.
+    /// What waits is still written if the peer takes it in time, then the socket closes.
     pub fn finish(self) {
         self.state.frozen.set(false);
+        self.state.over.notify_one();
     }
 }
 
 impl State {
-    pub fn written(&self, order: &Order) {
-        self.queued_bytes.set(self.queued_bytes.get() - order.bytes.len());
-        if let Some(ticket) = &order.ticket {
+    /// The kernel took a frame of so many bytes.
+    pub fn written(&self, bytes: usize, ticket: Option<&Ticket>) {
+        self.queued_bytes.set(self.queued_bytes.get() - bytes);
+        if let Some(ticket) = ticket {
             ticket.send();
             self.sent.set(self.sent.get() + 1);
         }
