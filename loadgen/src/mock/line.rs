@@ -20,6 +20,8 @@ pub struct State {
     pub cut: Cell<bool>,
     queued_bytes: Cell<usize>,
     sent: Cell<u64>,
+    /// A frame went out that ends every connection whose peer keeps to RFC 6455: what follows is read by nobody.
+    broken: Cell<bool>,
     /// The venue is done with the connection: the socket's task must not wait for its peer any longer.
     pub over: Notify,
 }
@@ -50,8 +52,17 @@ pub fn new() -> (Line, Lines) {
 impl Line {
     pub fn send(&self, bytes: Vec<u8>, ticket: Option<Rc<Ticket>>) {
         self.state.queued_bytes.set(self.state.queued_bytes.get() + bytes.len());
+        let ticket = ticket.filter(|_| !self.state.broken.get());
         // A socket whose task has ended takes nothing more: its connection is about to be told gone.
         let _ = self.orders.send(Order { bytes, ticket });
+    }
+
+    /// Sends something else than `text`.
+    pub fn send_corrupted(&self, how: Corruption, text: &str) {
+        self.send(corrupted(how, text), None);
+        if matches!(how, Corruption::Utf8 | Corruption::Protocol | Corruption::Huge) {
+            self.state.broken.set(true);
+        }
     }
 
     pub fn say_frame(&self, opcode: u8, payload: &[u8]) {
@@ -97,7 +108,7 @@ impl State {
 }
 
 /// A frame, or what looks like one, in place of `text`.
-pub fn corrupted(how: Corruption, text: &str) -> Vec<u8> {
+fn corrupted(how: Corruption, text: &str) -> Vec<u8> {
     const HUGE_BYTES: usize = 64 * 1024 * 1024;
     let mut bytes = Vec::new();
     let bad_utf8;
