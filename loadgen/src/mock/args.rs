@@ -40,7 +40,7 @@ pub struct Args {
     /// The same seed makes the same market and the same random faults
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// The market's first millisecond of the Unix epoch. Default: now. Two venues with the same are the same market
+    /// The market's first millisecond of the Unix epoch. Default: now. Two venues with the same are the same market, also when one is restarted; an old one takes its time to catch up
     #[arg(long)]
     pub epoch_ms: Option<u64>,
     /// A file (TOML) that schedules faults
@@ -82,6 +82,8 @@ impl Args {
     pub fn check(&self) -> Result<()> {
         ensure!(self.rate > 0.0 && self.rate <= 1000.0, "--rate must be above 0 and at most 1000");
         ensure!(self.documents_every > 0, "--documents-every must be above 0");
+        let is_past = self.epoch_ms.is_none_or(|epoch_ms| epoch_ms <= crate::clock::wall_ms());
+        ensure!(is_past, "--epoch-ms must not be in the future");
         ensure!(self.more <= MORE_MAX, "--more must be at most {MORE_MAX}");
         Ok(())
     }

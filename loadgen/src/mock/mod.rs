@@ -79,14 +79,16 @@ pub fn run(command: &Command) -> Result<Outcome> {
 }
 
 async fn serve(kind: Kind, args: &Args) -> Result<Outcome> {
-    let clock = Clock { epoch_ms: args.epoch_ms.unwrap_or_else(crate::clock::wall_ms), started: Instant::now() };
+    let clock = Clock { epoch_ms: crate::clock::wall_ms(), started: Instant::now() };
     let settings = Settings {
         seed: args.seed,
-        epoch_ms: clock.epoch_ms,
+        epoch_ms: args.epoch_ms.unwrap_or(clock.epoch_ms),
         trades_per_second: args.rate,
         book_every_ms: kind.book_every_ms(),
     };
-    let market = Market::new(&kind.instruments(&args.names(kind)), settings);
+    let mut market = Market::new(&kind.instruments(&args.names(kind)), settings);
+    // One that is restarted goes on where its twin is by now.
+    market.run_until(clock.now_ms());
     let scenario = args.scenario()?;
     scenario.check(|fault| fault.suits(kind, args.tls_dir.is_some())).context("--faults")?;
     let plan = Plan {

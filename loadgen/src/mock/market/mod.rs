@@ -57,6 +57,13 @@ impl Market {
         }
     }
 
+    /// What went by unseen.
+    pub fn run_until(&mut self, now_ms: u64) {
+        while self.now_ms() + STEP_MS <= now_ms {
+            self.step();
+        }
+    }
+
     /// Whether a period of so many milliseconds ends with this step.
     pub fn is_due(&self, period_ms: u64) -> bool {
         self.now_ms().is_multiple_of(period_ms)
