@@ -10,6 +10,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use rand::TryRng as _;
@@ -38,7 +39,8 @@ use crate::net::market::{self, Desk, Told};
 use crate::net::shard::Shard;
 use crate::net::shared::{Bell, Post, Shared};
 use crate::net::users::{Users, sources};
-use crate::net::{admin, feed, sim, upstream};
+use crate::net::{admin, feed, recorder, replay, sim, upstream};
+use crate::record::writer::{Recorder, Recording};
 use crate::venue::sim::{Fields, Sim};
 use crate::wire::stream::name::Name;
 
@@ -55,21 +57,25 @@ pub struct App {
     upstreams: Vec<Start>,
     market: UnboundedReceiver<Told>,
     users: (sources::Settings, UnboundedReceiver<Demand>),
+    recording: Option<Recording>,
     runtime: Runtime,
     signals: Signals,
 }
 
 /// What an upstream's task starts with.
 struct Start {
-    /// None is the built-in venue.
+    /// With neither a feed nor a replay it is the built-in venue.
     feed: Option<feed::Settings>,
+    replay: Option<replay::Settings>,
+    recorder: Option<Recorder>,
     demand: UnboundedReceiver<Demand>,
 }
 
 /// Where it can be reached.
 #[derive(Clone, Copy, Debug)]
 pub struct Addresses {
-    pub public: SocketAddr,
+    /// None where nobody is served.
+    pub public: Option<SocketAddr>,
     pub admin: Option<SocketAddr>,
 }
 
@@ -81,29 +87,34 @@ impl App {
         let signals = runtime.block_on(async { Signals::new() })?;
         let descriptors = raise_file_limit();
         let connections_max = config.connections_max.unwrap_or(descriptors.saturating_sub(DESCRIPTORS_KEPT)).max(1);
-        let listeners = listeners(config.listen, config.shards)?;
+        // `relay record` serves nobody.
+        let listeners = if config.shards == 0 { Vec::new() } else { listeners(config.listen, config.shards)? };
         let admin = config.admin.map(|address| {
             let listener = TcpListener::bind(address)
                 .with_context(|| format!("cannot listen on {address} (--admin takes another address, or \"off\")"))?;
             listener.set_nonblocking(true)?;
             anyhow::Ok(listener)
         });
-        let (mut senders, mut upstreams) = (Vec::new(), Vec::new());
-        for upstream in &config.upstreams {
-            let (sender, demand) = unbounded_channel();
-            senders.push(sender);
-            let feed = upstream::settings(&config, upstream).with_context(|| format!("upstream {}", upstream.name))?;
-            upstreams.push(Start { feed, demand });
-        }
+        let clock = Clock::new();
         let (desk, market) = unbounded_channel();
         let catalog = Arc::new(catalog::catalog(&config)?);
         let names = config.upstreams.iter().map(|upstream| upstream.name.clone());
         let names = names.chain([MARKET.to_owned(), USERS.to_owned()]);
+        let metrics = Metrics::new(config.shards, names);
+        let (recording, recorders) = recorder::start(&config, clock, metrics.record.clone())?;
+        let (mut senders, mut upstreams) = (Vec::new(), Vec::new());
+        for (upstream, recorder) in config.upstreams.iter().zip(recorders) {
+            let (sender, demand) = unbounded_channel();
+            senders.push(sender);
+            let feed = upstream::settings(&config, upstream).with_context(|| format!("upstream {}", upstream.name))?;
+            let replay = replay::settings(upstream).with_context(|| format!("upstream {}", upstream.name))?;
+            upstreams.push(Start { feed, replay, recorder, demand });
+        }
         let (accounts, users) = unbounded_channel();
         let users = (sources::settings(&config)?, users);
         let limits = &config.limits;
         let shared = Shared {
-            clock: Clock::new(),
+            clock,
             topics: topics(&config, catalog.clone(), senders, desk.clone(), accounts),
             admission: Admission::new(
                 connections_max,
@@ -111,7 +122,7 @@ impl App {
                 limits.exempt_loopback,
                 config.access.accounts.iter().count(),
             ),
-            metrics: Metrics::new(config.shards, names),
+            metrics,
             bells: (0..config.shards + 2).map(|_| Bell::default()).collect(),
             shards: (0..config.shards).map(|_| Post::default()).collect(),
             holds: Holds::new(),
@@ -131,6 +142,7 @@ impl App {
             upstreams,
             market,
             users,
+            recording,
             runtime,
             signals,
         })
@@ -138,14 +150,28 @@ impl App {
 
     pub fn addresses(&self) -> anyhow::Result<Addresses> {
         let admin = self.admin.as_ref().map(TcpListener::local_addr).transpose()?;
-        Ok(Addresses { public: self.listeners[0].local_addr()?, admin })
+        let public = self.listeners.first().map(TcpListener::local_addr).transpose()?;
+        Ok(Addresses { public, admin })
     }
 
-    /// Runs until a signal says stop and everybody has been told.
-    pub fn run(self) -> anyhow::Result<()> {
-        let App { shared, listeners, admin, upstreams, market, users, runtime, signals } = self;
+    /// Runs until a signal says stop, or so much time has passed, and everybody has been told.
+    pub fn run(mut self, time: Option<Duration>) -> anyhow::Result<()> {
+        let recording = self.recording.take();
+        let result = self.run_threads(time);
+        // All that it was handed is in its queue by now.
+        if let Some(recording) = recording {
+            recording.finish();
+        }
+        result?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    fn run_threads(self, time: Option<Duration>) -> anyhow::Result<()> {
+        let App { shared, listeners, admin, upstreams, market, users, recording: _, runtime, signals } = self;
         let mut upstreams: Vec<_> = upstreams.into_iter().enumerate().collect();
-        let ends = Ends::new(shared.config.shards);
+        // Where nobody is served, the main thread is what the upstreams wait for.
+        let ends = Ends::new(shared.config.shards.max(1));
         let mut threads = Vec::new();
         let feeders = shared.config.upstream_threads;
         for thread in 0..feeders {
@@ -181,11 +207,10 @@ impl App {
             // It answers to the end; nobody waits for it.
             spawn("admin".into(), &ends, move || admin::serve(listener, shared))?;
         }
-        runtime.block_on(wait_for_end(&shared, ends, signals));
+        runtime.block_on(wait_for_end(&shared, ends, signals, time));
         for thread in threads {
             thread.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
         }
-        tracing::info!("stopped");
         Ok(())
     }
 }
@@ -222,7 +247,9 @@ fn topics(
         unproven_per_client: config.limits.unproven_names_per_ip as usize,
     };
     let capacity = |upstream: &Upstream| match upstream.source {
-        Source::Sim { .. } => Capacity { slots: config.topics_max, unproven: config.topics_max },
+        Source::Sim { .. } | Source::Replay { .. } => {
+            Capacity { slots: config.topics_max, unproven: config.topics_max }
+        }
         Source::Stream { .. } => {
             let slots = upstream.connections * upstream.streams_per_connection;
             // A part of very little is still something, or nothing could ever prove itself.
@@ -290,13 +317,14 @@ fn take_share<T>(upstreams: &mut Vec<(usize, T)>, part: usize, parts: usize) -> 
 }
 
 fn start_upstreams(shared: &Arc<Shared>, upstreams: Vec<(usize, Start)>) {
-    for (at, Start { feed, demand }) in upstreams {
+    for (at, Start { feed, replay, recorder, demand }) in upstreams {
         let ingest = Ingest::new(shared.clone(), at);
         let sim = new_sim(&shared.config.upstreams[at].source, shared.clock.calendar_ms());
-        match (feed, sim) {
-            (Some(feed), _) => drop(tokio::task::spawn_local(upstream::run(feed, ingest, demand))),
-            (None, Some(sim)) => drop(tokio::task::spawn_local(sim::run(sim, ingest, demand))),
-            (None, None) => unreachable!("an upstream is a feed or the built-in venue"),
+        match (feed, replay, sim) {
+            (Some(feed), ..) => drop(tokio::task::spawn_local(upstream::run(feed, recorder, ingest, demand))),
+            (_, Some(replay), _) => drop(tokio::task::spawn_local(replay::run(replay, ingest, demand))),
+            (.., Some(sim)) => drop(tokio::task::spawn_local(sim::run(sim, ingest, demand))),
+            (None, None, None) => unreachable!("an upstream is a feed, a replay or the built-in venue"),
         }
     }
 }
@@ -373,7 +401,14 @@ impl Signals {
 }
 
 /// Waits for a signal, has everybody told, and waits for them. A second signal does not wait.
-async fn wait_for_end(shared: &Shared, ends: Ends, mut signals: Signals) {
+async fn wait_for_end(shared: &Shared, ends: Ends, mut signals: Signals, time: Option<Duration>) {
+    let is_served = shared.config.shards > 0;
+    let mut time = std::pin::pin!(async {
+        match time {
+            Some(time) => tokio::time::sleep(time).await,
+            None => std::future::pending().await,
+        }
+    });
     loop {
         tokio::select! {
             name = signals.next() => {
@@ -384,6 +419,14 @@ async fn wait_for_end(shared: &Shared, ends: Ends, mut signals: Signals) {
                 let connections = shared.admission.connections();
                 tracing::info!(signal = name, connections, drain = ?shared.config.drain, "stopping");
                 shared.drain();
+                if !is_served {
+                    ends.shards.one_ended();
+                }
+            }
+            () = &mut time, if !is_served && !shared.is_draining() => {
+                tracing::info!("the time is over, stopping");
+                shared.drain();
+                ends.shards.one_ended();
             }
             () = ends.thread.notified() => return,
         }

@@ -24,7 +24,7 @@ pub fn catalog(config: &Config) -> anyhow::Result<Catalog> {
                 list_sim(&past, upstream, &mut given);
                 pasts.push(past);
             }
-            Source::Stream { .. } => {
+            Source::Stream { .. } | Source::Replay { .. } => {
                 for symbol in upstream.symbols.iter().flatten() {
                     list_symbol(symbol, upstream, &mut given);
                 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::given::{Given, Place, Value};
 use super::near::nearest;
 use super::problem::{Problems, Reason};
+use super::replay::{self, Begin, Speed};
 use super::section::Section;
 use super::settings::SectionName;
 use super::url::Url;
@@ -38,15 +39,26 @@ pub enum Source {
     Sim { seed: u64, full: bool },
     /// A feed that speaks the stream dialect.
     Stream { url: Url, ca_file: Option<PathBuf> },
+    /// What a recording has, a file or all of a directory.
+    Replay {
+        file: PathBuf,
+        speed: Speed,
+        from_ms: Option<u64>,
+        to_ms: Option<u64>,
+        begin: Begin,
+        /// From the beginning again, for ever.
+        repeat: bool,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Sim,
     Stream,
+    Replay,
 }
 
-const KINDS: [(&str, Kind); 2] = [("sim", Kind::Sim), ("stream", Kind::Stream)];
+const KINDS: [(&str, Kind); 3] = [("sim", Kind::Sim), ("stream", Kind::Stream), ("replay", Kind::Replay)];
 const KINDS_PLANNED: [&str; 4] = ["binance", "okx", "deriv", "coingecko"];
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -57,6 +69,7 @@ impl Upstream {
         match self.source {
             Source::Sim { .. } => "sim",
             Source::Stream { .. } => "stream",
+            Source::Replay { .. } => "replay",
         }
     }
 
@@ -116,12 +129,13 @@ fn read_one(mut section: Section<'_>, before: &[Upstream]) -> Option<Upstream> {
     section.missing("kind", r#""sim" or "stream""#);
     let kind = section.value("kind", None, |value| kind(value).map(Some));
     let url = match kind {
-        Some(Kind::Sim) => None,
+        Some(Kind::Sim | Kind::Replay) => None,
         _ => section.value("url", None, |value| parsed(Url::parse)(value).map(Some)),
     };
     let ca_file = section.value("ca_file", None, |value| file(value).map(Some));
     let seed = section.value("seed", 1, count(0..=u64::MAX));
     let full = section.value("fields", false, choice(&[("document", false), ("full", true)]));
+    let replayed = replay::read(&mut section);
 
     let is_within = |domain| url.as_ref().is_some_and(|url: &Url| url.is_within(domain));
     let (bitzoom, binance) = (is_within("bitzoom.com"), is_within("binance.com"));
@@ -135,7 +149,17 @@ fn read_one(mut section: Section<'_>, before: &[Upstream]) -> Option<Upstream> {
         section.value("streams_per_connection", if bitzoom { 200 } else { 1024 }, count(1..=10_000));
     let connections = section.value("connections", 5, count(1..=100));
 
+    if kind.is_some_and(|kind| kind != Kind::Replay) {
+        replay::KEYS.into_iter().for_each(|key| section.only_for(key, "kind \"replay\""));
+    }
     match kind {
+        Some(Kind::Replay) => {
+            section.missing("file", "what `relay record` wrote, a file or a directory");
+            section.only_for("url", "kind \"stream\"");
+            section.only_for("ca_file", "kind \"stream\"");
+            section.only_for("seed", "kind \"sim\"");
+            section.only_for("fields", "kind \"sim\"");
+        }
         Some(Kind::Sim) => {
             section.only_for("url", "kind \"stream\"");
             section.only_for("ca_file", "kind \"stream\"");
@@ -175,6 +199,7 @@ fn read_one(mut section: Section<'_>, before: &[Upstream]) -> Option<Upstream> {
     let source = match kind? {
         Kind::Sim => Source::Sim { seed, full },
         Kind::Stream => Source::Stream { url: url?, ca_file },
+        Kind::Replay => replayed?,
     };
     let name = name.unwrap_or_else(|| default_name(&source, before));
     Some(Upstream {
@@ -195,6 +220,7 @@ fn read_one(mut section: Section<'_>, before: &[Upstream]) -> Option<Upstream> {
 fn default_name(source: &Source, before: &[Upstream]) -> String {
     let name = match source {
         Source::Sim { .. } => "sim".to_owned(),
+        Source::Replay { .. } => "replay".to_owned(),
         Source::Stream { url, .. } => url.host().replace(':', "-"),
     };
     let numbered = (2..).map(|number| format!("{name}-{number}"));

@@ -13,6 +13,7 @@ use super::feed::{self, Decoded, DropReason, FeedEvent, Sink, Target};
 use super::ingest::{Ingest, Link};
 use crate::config::{Config, Source, Upstream};
 use crate::fanout::topics::Demand;
+use crate::record::writer::Recorder;
 use crate::venue::manager;
 use crate::wire::stream::upstream as wire;
 
@@ -42,10 +43,15 @@ fn ms(time: Duration) -> u64 {
 }
 
 /// Runs until the relay ends.
-pub async fn run(settings: feed::Settings, ingest: Ingest, mut demand: UnboundedReceiver<Demand>) {
+pub async fn run(
+    settings: feed::Settings,
+    recorder: Option<Recorder>,
+    ingest: Ingest,
+    mut demand: UnboundedReceiver<Demand>,
+) {
     let ingest = Rc::new(RefCell::new(ingest));
     let (wants, mailbox) = unbounded_channel();
-    let driver = feed::run(settings, mailbox, Shelf::new(ingest.clone()), decode, std::future::pending());
+    let driver = feed::run(settings, mailbox, Shelf::new(ingest.clone(), recorder), decode, std::future::pending());
     let pump = async {
         let mut second = tokio::time::interval(Duration::from_secs(1));
         loop {
@@ -76,11 +82,12 @@ struct Shelf {
     ingest: Rc<RefCell<Ingest>>,
     /// The connections that are up.
     up: HashSet<usize>,
+    recorder: Option<Recorder>,
 }
 
 impl Shelf {
-    fn new(ingest: Rc<RefCell<Ingest>>) -> Shelf {
-        Shelf { ingest, up: HashSet::new() }
+    fn new(ingest: Rc<RefCell<Ingest>>, recorder: Option<Recorder>) -> Shelf {
+        Shelf { ingest, up: HashSet::new(), recorder }
     }
 }
 
@@ -94,18 +101,34 @@ impl Sink for Shelf {
     }
 
     fn event(&mut self, event: FeedEvent) {
-        match event {
+        let recorder = self.recorder.as_ref();
+        match &event {
             FeedEvent::Connected { conn } => {
-                self.up.insert(conn);
+                self.up.insert(*conn);
+                recorder.inspect(|recorder| recorder.connected(*conn, 0));
             }
-            FeedEvent::Lost { conn, .. } => {
-                self.up.remove(&conn);
+            FeedEvent::Lost { conn, why } => {
+                self.up.remove(conn);
+                recorder.inspect(|recorder| recorder.lost(*conn, &why.to_string()));
             }
             // A try that is given up does not end an outage.
-            FeedEvent::Closed { conn } if !self.up.remove(&conn) => return,
+            FeedEvent::Closed { conn } if !self.up.remove(conn) => return,
+            FeedEvent::Closed { conn } => drop(recorder.inspect(|recorder| recorder.lost(*conn, "closed by us"))),
             _ => {}
         }
         self.ingest.borrow_mut().event(event);
+    }
+
+    fn received(&mut self, conn: usize, text: &[u8], read_ns: u64) {
+        if let Some(recorder) = &self.recorder {
+            recorder.frame(conn, text, read_ns);
+        }
+    }
+
+    fn sent(&mut self, conn: usize, text: &str) {
+        if let Some(recorder) = &self.recorder {
+            recorder.sent(conn, text);
+        }
     }
 
     fn now_ns(&self) -> u64 {

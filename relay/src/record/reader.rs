@@ -51,7 +51,12 @@ impl Block {
 
     /// The next record, which is then still the next.
     pub fn peek(&self) -> Option<Record<'_>> {
-        self.cursor.clone().next(&self.raw)
+        let mut cursor = self.cursor;
+        cursor.next(&self.raw)
+    }
+
+    pub fn skip(&mut self) {
+        self.cursor.next(&self.raw);
     }
 }
 
@@ -139,6 +144,11 @@ pub fn expand(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
     }
     found.sort();
     if found.is_empty() { Err(ReadError::Empty(path.to_owned())) } else { Ok(found) }
+}
+
+/// What a file says about itself.
+pub fn header(path: &Path) -> Result<Header, ReadError> {
+    Ok(open(path)?.header)
 }
 
 fn open(path: &Path) -> Result<Source<File>, ReadError> {

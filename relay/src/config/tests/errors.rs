@@ -103,7 +103,7 @@ fn flags_and_variables_are_named_as_typed() {
         [
             "RELAY_ECHO=1: must be true or false",
             "RELAY_SHARDS=many: must be a number from 1 to 62",
-            r#"RELAY_UPSTREAM=okx: not yet supported: "okx"; supported are "sim", "stream""#
+            r#"RELAY_UPSTREAM=okx: not yet supported: "okx"; supported are "sim", "stream", "replay""#
         ]
     );
 }
@@ -247,7 +247,7 @@ fn hidden_lines_are_judged_as_well() {
         problems(&start),
         [
             "relay.toml:1: shards = 0: must be a number from 1 to 62",
-            r#"relay.toml:3: upstream.kind = "x": must be one of "sim", "stream""#
+            r#"relay.toml:3: upstream.kind = "x": must be one of "sim", "stream", "replay""#
         ]
     );
 }

@@ -18,8 +18,8 @@ fn upstreams_say_what_they_lack() {
     check_file(
         "[[upstream]]\nkind = \"strem\"\n[[upstream]]\nkind = \"deriv\"",
         &[
-            r#"relay.toml:2: upstream.kind = "strem": must be one of "sim", "stream"; did you mean "stream"?"#,
-            r#"relay.toml:4: upstream.kind = "deriv": not yet supported: "deriv"; supported are "sim", "stream""#,
+            r#"relay.toml:2: upstream.kind = "strem": must be one of "sim", "stream", "replay"; did you mean "stream"?"#,
+            r#"relay.toml:4: upstream.kind = "deriv": not yet supported: "deriv"; supported are "sim", "stream", "replay""#,
         ],
     );
     check_file(
@@ -73,11 +73,11 @@ fn upstreams_say_what_they_lack() {
     check_flags(
         "--upstream ws://feed:1/?a=b --upstream stream --upstream sim=7 --upstream stream=feed:1 --upstream binance=wss://a/",
         &[
-            r#"--upstream binance=wss://a/: not yet supported: "binance"; supported are "sim", "stream""#,
+            r#"--upstream binance=wss://a/: not yet supported: "binance"; supported are "sim", "stream", "replay""#,
             r#"--upstream sim=7: url is only for kind "stream""#,
             r#"--upstream stream: upstream.url: is missing: kind "stream" needs one, such as "wss://stream.bitzoom.com/ws""#,
             r#"--upstream stream=feed:1: must be a WebSocket URL such as "wss://stream.bitzoom.com/ws""#,
-            r#"--upstream ws://feed:1/?a=b: must be one of "sim", "stream"; did you mean stream=ws://feed:1/?a=b?"#,
+            r#"--upstream ws://feed:1/?a=b: must be one of "sim", "stream", "replay"; did you mean stream=ws://feed:1/?a=b?"#,
         ],
     );
 }

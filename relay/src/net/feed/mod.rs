@@ -62,6 +62,10 @@ pub trait Sink {
     /// The end of one read: wake the shards.
     fn flush(&mut self);
     fn event(&mut self, event: FeedEvent);
+    /// A whole message as it came, before it is understood.
+    fn received(&mut self, _conn: usize, _text: &[u8], _read_ns: u64) {}
+    /// A request of ours. Never one with a key in it.
+    fn sent(&mut self, _conn: usize, _text: &str) {}
     /// Monotonic: limits and deadlines are counted on it too, so it must not be the wall's.
     fn now_ns(&self) -> u64;
 }

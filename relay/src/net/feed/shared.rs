@@ -49,6 +49,7 @@ impl<S: Sink> Shared<S> {
     pub fn message(&self, conn: Conn, text: &[u8], read_ns: u64) {
         // The clock was read at the socket; once per read is enough for deadlines.
         let now = read_ns / NS_PER_MS;
+        self.sink.borrow_mut().received(conn.index, text, read_ns);
         match (self.decode)(text) {
             Decoded::Data { stream, data } => {
                 let id = self.sink.borrow_mut().frame(&stream, data, read_ns);
@@ -67,6 +68,10 @@ impl<S: Sink> Shared<S> {
             Decoded::NotJson => self.dropped(conn, DropReason::NotJson),
             Decoded::Other => {}
         }
+    }
+
+    pub fn sent(&self, conn: Conn, text: &str) {
+        self.sink.borrow_mut().sent(conn.index, text);
     }
 
     pub fn pinged(&self, conn: Conn, payload: &[u8]) {

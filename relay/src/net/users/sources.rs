@@ -46,7 +46,7 @@ struct Known {
 pub fn settings(config: &Config) -> anyhow::Result<Settings> {
     let seed = config.upstreams.iter().find_map(|upstream| match upstream.source {
         Upstream::Sim { seed, .. } => Some(seed),
-        Upstream::Stream { .. } => None,
+        Upstream::Stream { .. } | Upstream::Replay { .. } => None,
     });
     let access = &config.access;
     let trust: Option<Arc<ClientConfig>> =
