@@ -132,7 +132,7 @@ fn read_all(paths: &[PathBuf], span: Span, sender: &Sender<Fed>) -> bool {
         Err(error) => return fail(error, sender),
     };
     loop {
-        let fed = match reader.next() {
+        let fed = match reader.read() {
             Ok(Some(read)) => Fed::Read(read),
             Ok(None) => return has_blocks,
             Err(error) => return fail(error, sender),

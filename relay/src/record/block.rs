@@ -18,8 +18,8 @@ const ENTRY_BYTES: usize = 8 + 8 + 8 + 4 + 4;
 /// The index's offset, its length, its checksum, and the mark.
 pub const TAIL_BYTES: usize = 8 + 4 + 4 + 8;
 
-/// Level 3 packs quotes to about a tenth at some 300 MB/s.
-const LEVEL: i32 = 3;
+/// Packs market data to a sixth. Level 3 is no better at it (docs/decisions/0010-recordings.md).
+const LEVEL: i32 = 1;
 
 /// What stands before a block's payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -36,7 +36,7 @@ impl Span {
     }
 }
 
-/// The records of one block, to be gone through with [`Block::next`].
+/// The records of one block, to be gone through with [`Block::next_record`].
 pub struct Block {
     /// The same for all blocks of a file.
     pub header: Arc<Header>,
@@ -45,7 +45,7 @@ pub struct Block {
 }
 
 impl Block {
-    pub fn next(&mut self) -> Option<Record<'_>> {
+    pub fn next_record(&mut self) -> Option<Record<'_>> {
         self.cursor.next(&self.raw)
     }
 
@@ -101,7 +101,7 @@ impl Reader {
     }
 
     /// Blocks outside the span are passed by without being read. `None` at the end of the last file.
-    pub fn next(&mut self) -> Result<Option<Read>, ReadError> {
+    pub fn read(&mut self) -> Result<Option<Read>, ReadError> {
         loop {
             let Some(open) = &mut self.open else {
                 let Some(path) = self.files.pop_front() else { return Ok(None) };

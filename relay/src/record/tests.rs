@@ -37,12 +37,12 @@ fn put(tape: &mut Tape, kind: Kind, body: &[u8], at_ns: u64) {
 fn all(paths: &[PathBuf], span: Span) -> (Vec<(Kind, String)>, usize) {
     let mut reader = Reader::new(paths, span).unwrap();
     let (mut records, mut files) = (Vec::new(), 0);
-    while let Some(read) = reader.next().unwrap() {
+    while let Some(read) = reader.read().unwrap() {
         match read {
             Read::File { .. } => files += 1,
             Read::Damaged { path, .. } => panic!("{path:?} is damaged"),
             Read::Block(mut block) => {
-                while let Some(record) = block.next() {
+                while let Some(record) = block.next_record() {
                     if span.has(record.at_ns) {
                         records.push((record.kind, String::from_utf8_lossy(record.body).into_owned()));
                     }
