@@ -274,7 +274,9 @@ impl Player {
         let now_ns = self.ingest.now_ns();
         for _ in 0..FRAMES_PER_TURN {
             let Some(record) = block.peek() else { return Pause::Block };
-            if self.span.has(record.at_ns) {
+            if record.at_ns < self.span.from_ns {
+                self.prepare(&record);
+            } else if record.at_ns <= self.span.to_ns {
                 let due_ns = self.due_ns(record.at_ns, now_ns);
                 if due_ns > now_ns {
                     self.block = Some(block);
@@ -288,6 +290,15 @@ impl Player {
         Pause::Turn
     }
 
+    /// What was before the part that is played: decoders have to know it, clients do not.
+    fn prepare(&mut self, record: &Record<'_>) {
+        let Record { at_ns, upstream, connection, kind, body } = *record;
+        if kind == Kind::Frame {
+            self.decoders.decode(upstream, connection, body, at_ns / NS_PER_MS, &mut |_| {});
+        }
+        self.decoders.note(upstream, connection, kind, body);
+    }
+
     fn due_ns(&mut self, at_ns: u64, now_ns: u64) -> u64 {
         let (begun_at_ns, begun_ns) = *self.begun.get_or_insert((at_ns, now_ns));
         match self.speed {
@@ -299,13 +310,13 @@ impl Player {
     fn publish(&mut self, record: &Record<'_>, now_ns: u64) {
         let Record { at_ns, upstream, connection, kind, body } = *record;
         match kind {
-            Kind::Connected => drop(self.link(upstream, connection)),
+            Kind::Connected | Kind::Standing => drop(self.link(upstream, connection)),
             Kind::Lost => self.lose(upstream, connection),
             Kind::Missed => {
                 let (missed, at) = (String::from_utf8_lossy(body), moment::show(at_ns));
                 tracing::warn!(upstream = self.ingest.name(), %missed, at, "messages are missing in the recording");
             }
-            Kind::Sent => {}
+            Kind::Asked | Kind::Ended => {}
             Kind::Frame => {
                 let link = self.link(upstream, connection);
                 self.frames += 1;

@@ -125,9 +125,15 @@ impl Sink for Shelf {
         }
     }
 
-    fn sent(&mut self, conn: usize, text: &str) {
+    fn asked(&mut self, conn: usize, id: u64, names: &[&str]) {
         if let Some(recorder) = &self.recorder {
-            recorder.sent(conn, text);
+            recorder.asked(conn, id, names.iter().copied());
+        }
+    }
+
+    fn ended(&mut self, conn: usize, id: u64, names: &[&str]) {
+        if let Some(recorder) = &self.recorder {
+            recorder.ended(conn, id, names.iter().copied());
         }
     }
 

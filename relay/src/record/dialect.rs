@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use super::format::Kind;
+use super::format::{Kind, split_words};
 use crate::access::pattern::Pattern;
 use crate::venue::adapter::{Adapter, Conversation, Invalid, Lane, Said};
 use crate::wire::stream::upstream as wire;
@@ -32,17 +32,29 @@ impl Decoders {
         Decoders { adapters, conversations: HashMap::default(), streams: Vec::new() }
     }
 
-    /// Notes what begins and ends conversations. A lane we do not have is the first.
+    /// Notes what begins and ends conversations, and what we said in them. A lane we do not have is the first.
     pub fn note(&mut self, upstream: u32, connection: u32, kind: Kind, body: &[u8]) {
+        let place = (upstream, connection);
+        let (number, names) = split_words(body);
         match kind {
-            Kind::Connected => {
-                let lane = std::str::from_utf8(body).ok().and_then(|lane| lane.parse().ok()).unwrap_or(0);
-                if let Some(conversation) = self.converse(upstream, lane) {
-                    self.conversations.insert((upstream, connection), conversation);
-                }
+            Kind::Frame | Kind::Missed => return,
+            Kind::Lost => return drop(self.conversations.remove(&place)),
+            // Who read what was before knows more than that.
+            Kind::Standing if self.conversations.contains_key(&place) => return,
+            Kind::Connected | Kind::Standing => {
+                let Some(conversation) = self.converse(upstream, number as usize) else { return };
+                self.conversations.insert(place, conversation);
             }
-            Kind::Lost => drop(self.conversations.remove(&(upstream, connection))),
-            Kind::Frame | Kind::Sent | Kind::Missed => {}
+            Kind::Asked | Kind::Ended => {}
+        }
+        let Some(Some(adapter)) = self.adapters.get(upstream as usize) else { return };
+        // A recording of another version may have streams that this one's adapter does not know.
+        let names: Vec<&str> = names.filter(|name| adapter.lane_of(name).is_some()).collect();
+        let Some(conversation) = self.conversations.get_mut(&place).filter(|_| !names.is_empty()) else { return };
+        // What would be sent was sent then; it is said again for what the conversation remembers of it.
+        match kind {
+            Kind::Ended => drop(conversation.unsubscribe(&names, number)),
+            _ => drop(conversation.subscribe(&names, number)),
         }
     }
 
@@ -154,6 +166,93 @@ impl Conversation for StreamConversation {
             Ok(wire::Upstream::Shutdown) => said(Said::Shutdown),
             Ok(wire::Upstream::Other) => said(Said::Invalid(Invalid::NoStreamName)),
             Err(_) => said(Said::Invalid(Invalid::NotJson)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// A venue whose messages are names, which mean something to those who asked for them.
+    struct Echo([Lane; 2]);
+
+    struct Asked(usize, BTreeSet<String>);
+
+    impl Adapter for Echo {
+        fn lanes(&self) -> &[Lane] {
+            &self.0
+        }
+
+        fn lane_of(&self, stream: &str) -> Option<usize> {
+            (stream != "unknown@here").then_some(0)
+        }
+
+        fn converse(&self, lane: usize) -> Box<dyn Conversation> {
+            Box::new(Asked(lane, BTreeSet::new()))
+        }
+    }
+
+    impl Conversation for Asked {
+        fn subscribe(&mut self, streams: &[&str], _: u64) -> String {
+            assert!(!streams.contains(&"unknown@here"));
+            self.1.extend(streams.iter().map(|name| (*name).to_owned()));
+            String::new()
+        }
+
+        fn unsubscribe(&mut self, streams: &[&str], _: u64) -> String {
+            self.1.retain(|name| !streams.contains(&name.as_str()));
+            String::new()
+        }
+
+        fn decode(&mut self, message: &[u8], _: u64, said: &mut dyn FnMut(Said<'_>)) {
+            let stream = std::str::from_utf8(message).unwrap();
+            if self.1.contains(stream) {
+                said(Said::Data { stream, payload: self.0.to_string().as_bytes() });
+            }
+        }
+    }
+
+    /// Decoders know of a conversation what they would know had they led it.
+    #[test]
+    fn conversations_are_led_again() {
+        let lane = |name| Lane { name, path: "".into() };
+        let mut decoders = Decoders::new(std::iter::empty());
+        decoders.adapters = vec![Some(Box::new(Echo([lane("a"), lane("b")])))];
+        let heard = |decoders: &mut Decoders| {
+            let mut heard = Vec::new();
+            for stream in ["x@trade", "y@trade", "unknown@here"] {
+                let mut said = |said: Said<'_>| {
+                    if let Said::Data { stream, payload } = said {
+                        heard.push(format!("{stream} {}", String::from_utf8_lossy(payload)));
+                    }
+                };
+                assert!(decoders.decode(0, 5, stream.as_bytes(), 0, &mut said));
+            }
+            heard.join(", ")
+        };
+        for (kind, body, expected) in [
+            (Kind::Connected, "1", ""),
+            (Kind::Asked, "7 x@trade unknown@here", "x@trade 1"),
+            (Kind::Asked, "8 y@trade", "x@trade 1, y@trade 1"),
+            (Kind::Standing, "0 y@trade", "x@trade 1, y@trade 1"),
+            (Kind::Ended, "9 x@trade", "y@trade 1"),
+            (Kind::Lost, "gone", ""),
+            (Kind::Connected, "0", ""),
+            (Kind::Lost, "gone", ""),
+        ] {
+            decoders.note(0, 5, kind, body.as_bytes());
+            assert_eq!(heard(&mut decoders), expected, "after {kind:?} {body}");
+        }
+        let mut late = Decoders::new(std::iter::empty());
+        late.adapters = vec![Some(Box::new(Echo([lane("a"), lane("b")])))];
+        late.note(0, 5, Kind::Standing, b"1 x@trade");
+        assert_eq!(heard(&mut late), "x@trade 1");
+        assert!(!late.decode(1, 5, b"", 0, &mut |_| {}), "there is no such upstream");
+        for garbage in [&b""[..], b"\xff", b"99999999999999999999 a", b"7"] {
+            Kind::ALL.into_iter().for_each(|kind| late.note(0, 6, kind, garbage));
         }
     }
 }

@@ -46,19 +46,24 @@ pub struct Record<'a> {
 pub enum Kind {
     /// A complete message of the venue.
     Frame,
-    /// The connection stands; the body is the number of its lane in decimal digits. Repeated at the start of a file for
-    /// the connections that stand already.
+    /// The connection stands; the body is the number of its lane in decimal digits.
     Connected,
     /// It is over; the body says why.
     Lost,
-    /// What the relay asked of the venue.
-    Sent,
+    /// The relay asked for streams: the request's number and their names, parted by blanks. Decoders need to know.
+    Asked,
+    /// The same of streams that it ended.
+    Ended,
     /// The body is how many records before this one are missing here, in decimal digits.
     Missed,
+    /// A connection that stands already: its lane and the streams it was asked for, parted by blanks. A reader that
+    /// begins here needs it, others know it.
+    Standing,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 5] = [Kind::Frame, Kind::Connected, Kind::Lost, Kind::Sent, Kind::Missed];
+    pub const ALL: [Kind; 7] =
+        [Kind::Frame, Kind::Connected, Kind::Lost, Kind::Asked, Kind::Ended, Kind::Missed, Kind::Standing];
 
     fn byte(self) -> u8 {
         self as u8
@@ -140,6 +145,23 @@ impl Header {
         let upstreams = (0..count).map(|_| Some(Origin { name: text()?, kind: text()?, url: text()? }));
         Some(Header { created_ns, upstreams: upstreams.collect::<Option<_>>()? })
     }
+}
+
+/// A number and names, as the bodies of some kinds have them. A name has no blank.
+pub fn words<'a>(number: u64, names: impl Iterator<Item = &'a str>) -> Vec<u8> {
+    let mut body = number.to_string();
+    for name in names {
+        body.push(' ');
+        body += name;
+    }
+    body.into_bytes()
+}
+
+/// The same, taken apart. What is no number is zero, which our own bodies never have.
+pub fn split_words(body: &[u8]) -> (u64, impl Iterator<Item = &str>) {
+    let mut words = std::str::from_utf8(body).unwrap_or_default().split(' ');
+    let number = words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
+    (number, words.filter(|name| !name.is_empty()))
 }
 
 /// Where a reader stands in a block's records.

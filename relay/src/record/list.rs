@@ -98,7 +98,7 @@ impl Summary {
         match kind {
             Kind::Connected => tally.connects += 1,
             Kind::Lost => tally.losses += 1,
-            Kind::Sent | Kind::Missed => {}
+            Kind::Asked | Kind::Ended | Kind::Missed | Kind::Standing => {}
             Kind::Frame => {
                 tally.frames.add(body.len());
                 let (streams, others) = (&mut self.streams, &mut self.other_streams);

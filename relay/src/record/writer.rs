@@ -14,7 +14,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bound
 
 use super::dialect::Filter;
 use super::files::Files;
-use super::format::{Kind, Origin, Record};
+use super::format::{Kind, Origin, Record, words};
 use super::tape::{Bounds, Tape};
 use crate::access::pattern::Pattern;
 use crate::limits::{RECORD_BODY_BYTES_MAX, RECORD_QUEUE_BYTES_MAX, RECORD_QUEUE_MAX};
@@ -82,9 +82,14 @@ impl Recorder {
         self.put(connection, Kind::Lost, why.as_bytes(), self.inner.clock.now_ns());
     }
 
-    /// What we asked of the venue. Never hand over what has a key in it.
-    pub fn sent(&self, connection: usize, text: &str) {
-        self.put(connection, Kind::Sent, text.as_bytes(), self.inner.clock.now_ns());
+    /// We asked for streams, in the request of this number.
+    pub fn asked<'a>(&self, connection: usize, id: u64, names: impl Iterator<Item = &'a str>) {
+        self.put(connection, Kind::Asked, &words(id, names), self.inner.clock.now_ns());
+    }
+
+    /// We ended streams.
+    pub fn ended<'a>(&self, connection: usize, id: u64, names: impl Iterator<Item = &'a str>) {
+        self.put(connection, Kind::Ended, &words(id, names), self.inner.clock.now_ns());
     }
 
     fn put(&self, connection: usize, kind: Kind, body: &[u8], read_ns: u64) {

@@ -100,10 +100,7 @@ impl<S: Sink + 'static> Driver<S> {
                 let handle = connection::start(&mut self.tasks, &self.shared, &self.settings, conn);
                 self.handles.insert(conn.index, handle);
             }
-            Action::Send { conn, text } => {
-                self.shared.sent(conn, &text);
-                self.send(conn, Outgoing::Text(text));
-            }
+            Action::Send { conn, text } => self.send(conn, Outgoing::Text(text)),
             Action::Ping { conn } => self.send(conn, Outgoing::Ping),
             Action::Pong { conn, payload } => self.send(conn, Outgoing::Pong(payload)),
             Action::Close { conn } => {

@@ -64,8 +64,10 @@ pub trait Sink {
     fn event(&mut self, event: FeedEvent);
     /// A whole message as it came, before it is understood.
     fn received(&mut self, _conn: usize, _text: &[u8], _read_ns: u64) {}
-    /// A request of ours. Never one with a key in it.
-    fn sent(&mut self, _conn: usize, _text: &str) {}
+    /// Streams were asked for, in the request of this number.
+    fn asked(&mut self, _conn: usize, _id: u64, _names: &[&str]) {}
+    /// Streams were ended.
+    fn ended(&mut self, _conn: usize, _id: u64, _names: &[&str]) {}
     /// Monotonic: limits and deadlines are counted on it too, so it must not be the wall's.
     fn now_ns(&self) -> u64;
 }

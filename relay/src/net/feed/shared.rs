@@ -70,10 +70,6 @@ impl<S: Sink> Shared<S> {
         }
     }
 
-    pub fn sent(&self, conn: Conn, text: &str) {
-        self.sink.borrow_mut().sent(conn.index, text);
-    }
-
     pub fn pinged(&self, conn: Conn, payload: &[u8]) {
         let now = self.now_ms();
         self.manager.borrow_mut().pinged(conn, payload, now);
