@@ -199,11 +199,11 @@ impl Tape {
         if self.current.as_ref().is_some_and(|current| self.is_over(current, now_ns)) {
             self.finish_file(now_ns);
         }
-        if self.current.is_none() {
-            if let Err(error) = self.begin_file(now_ns) {
-                self.failed(&error, now_ns);
-                return false;
-            }
+        if self.current.is_none()
+            && let Err(error) = self.begin_file(now_ns)
+        {
+            self.failed(&error, now_ns);
+            return false;
         }
         let blocks = self.current.as_ref().map_or(0, |current| current.entries.len());
         if blocks.is_multiple_of(RECORD_KEY_BLOCKS) {
