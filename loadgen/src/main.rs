@@ -1,7 +1,7 @@
 //! Simulates venues and clients, measures what arrives, and judges it.
 //!
 //! Shares no code with the relay, so that a mistake cannot hide in both. Every command is one thread around one epoll
-//! set, open loop: a latency counts from when a message was due, so a stall on any side shows.
+//! set (the mock venues: around one tokio runtime), open loop: a latency counts from when a message was due, so a stall on any side shows.
 //!
 //! Results go to stdout as one JSON object, errors to stderr.
 
@@ -18,6 +18,7 @@ mod market;
 mod bare;
 mod hostile;
 mod mixed;
+mod mock;
 mod process;
 mod run;
 mod venue;
@@ -42,8 +43,8 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Be a venue that speaks the stream dialect, and send at a fixed rate whatever was subscribed
-    Venue(venue::Args),
+    /// Be a venue: of a kind, with its limits and faults, or (without one) of the stream dialect at a fixed rate
+    Venue(Box<VenueArgs>),
     /// Open many connections, check every frame, and report latency, losses and what the relay spent
     Run(run::Args),
     /// Open clients of four dialects on the same instruments, and check that all are told the same
@@ -52,6 +53,15 @@ enum Command {
     Bare(bare::Args),
     /// Misbehave in a named way and check what the relay answers
     Hostile(hostile::Args),
+}
+
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+struct VenueArgs {
+    #[command(subcommand)]
+    kind: Option<mock::Command>,
+    #[command(flatten)]
+    scheduled: venue::Args,
 }
 
 /// What the exit status says.
@@ -65,7 +75,10 @@ enum Outcome {
 
 fn main() -> ExitCode {
     let done = match Args::parse().command {
-        Command::Venue(args) => venue::run(&args),
+        Command::Venue(args) => match &args.kind {
+            Some(kind) => mock::run(kind),
+            None => venue::run(&args.scheduled),
+        },
         Command::Run(args) => run::run(&args),
         Command::Mixed(args) => mixed::run(&args),
         Command::Bare(args) => bare::run(&args),

@@ -5,6 +5,8 @@
 //! drain; the upstreams go on until the last shard is done; then the process exits.
 
 mod catalog;
+mod native;
+pub mod upstreams;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -21,11 +23,12 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, watch};
 use tokio::task::LocalSet;
 
+use self::native::Native;
 use crate::access::rate::Callers;
 use crate::config::{Config, Source, Upstream};
 use crate::fanout::log::Budget;
-use crate::fanout::topics::{Bounds, Capacity, Demand, Routed, Topics};
-use crate::limits::{DESCRIPTORS_KEPT, HUB_TEST_CALLERS_MAX};
+use crate::fanout::topics::{Bounds, Capacity, Demand, Route, Routed, Topics};
+use crate::limits::{DESCRIPTORS_KEPT, GAPS_MAX, HUB_TEST_CALLERS_MAX};
 use crate::market::Market;
 use crate::market::catalog::Catalog;
 use crate::market::topic::Topic;
@@ -41,6 +44,7 @@ use crate::net::shared::{Bell, Post, Shared};
 use crate::net::users::{Users, sources};
 use crate::net::{admin, feed, recorder, replay, sim, upstream};
 use crate::record::writer::{Recorder, Recording};
+use crate::venue::gap::Gaps;
 use crate::venue::sim::{Fields, Sim};
 use crate::wire::stream::name::Name;
 
@@ -64,8 +68,8 @@ pub struct App {
 
 /// What an upstream's task starts with.
 struct Start {
-    /// With neither a feed nor a replay it is the built-in venue.
-    feed: Option<feed::Settings>,
+    /// Each brings all streams. With neither these nor a replay it is the built-in venue.
+    legs: Vec<feed::Settings>,
     replay: Option<replay::Settings>,
     recorder: Option<Recorder>,
     demand: UnboundedReceiver<Demand>,
@@ -95,27 +99,32 @@ impl App {
             listener.set_nonblocking(true)?;
             anyhow::Ok(listener)
         });
-        let clock = Clock::new();
-        let (desk, market) = unbounded_channel();
-        let catalog = Arc::new(catalog::catalog(&config)?);
-        let names = config.upstreams.iter().map(|upstream| upstream.name.clone());
-        let names = names.chain([MARKET.to_owned(), USERS.to_owned()]);
-        let metrics = Metrics::new(config.shards, names);
-        let (recording, recorders) = recorder::start(&config, clock, metrics.record.clone())?;
         let (mut senders, mut upstreams) = (Vec::new(), Vec::new());
-        for (upstream, recorder) in config.upstreams.iter().zip(recorders) {
+        for upstream in &config.upstreams {
+            upstreams::check(upstream)?;
             let (sender, demand) = unbounded_channel();
             senders.push(sender);
-            let feed = upstream::settings(&config, upstream).with_context(|| format!("upstream {}", upstream.name))?;
+            let legs = upstreams::feeds(&config, upstream).with_context(|| format!("upstream {}", upstream.name))?;
             let replay = replay::settings(upstream).with_context(|| format!("upstream {}", upstream.name))?;
-            upstreams.push(Start { feed, replay, recorder, demand });
+            upstreams.push(Start { legs, replay, recorder: None, demand });
+        }
+        let (desk, market) = unbounded_channel();
+        let native = Arc::new(Native::new(&config));
+        let catalog = Arc::new(catalog::catalog(&config, native.clone())?);
+        let names =
+            config.upstreams.iter().zip(&upstreams).map(|(upstream, start)| (upstream.name.clone(), start.legs.len()));
+        let names = names.chain([(MARKET.to_owned(), 0), (USERS.to_owned(), 0)]).collect::<Vec<_>>().into_iter();
+        let (clock, metrics) = (Clock::new(), Metrics::new(config.shards, names));
+        let (recording, recorders) = recorder::start(&config, clock, metrics.record.clone())?;
+        for (start, recorder) in upstreams.iter_mut().zip(recorders) {
+            start.recorder = recorder;
         }
         let (accounts, users) = unbounded_channel();
         let users = (sources::settings(&config)?, users);
         let limits = &config.limits;
         let shared = Shared {
             clock,
-            topics: topics(&config, catalog.clone(), senders, desk.clone(), accounts),
+            topics: topics(&config, route(&config, native, catalog.clone()), senders, desk.clone(), accounts),
             admission: Admission::new(
                 connections_max,
                 limits.connections_per_ip.unwrap_or(0) as usize,
@@ -123,6 +132,7 @@ impl App {
                 config.access.accounts.iter().count(),
             ),
             metrics,
+            gaps: Mutex::new(Gaps::new(GAPS_MAX)),
             bells: (0..config.shards + 2).map(|_| Bell::default()).collect(),
             shards: (0..config.shards).map(|_| Post::default()).collect(),
             holds: Holds::new(),
@@ -235,7 +245,7 @@ fn raise_file_limit() -> usize {
 
 fn topics(
     config: &Config,
-    catalog: Arc<Catalog>,
+    route: Route,
     senders: Vec<UnboundedSender<Demand>>,
     desk: UnboundedSender<Told>,
     accounts: UnboundedSender<Demand>,
@@ -247,10 +257,10 @@ fn topics(
         unproven_per_client: config.limits.unproven_names_per_ip as usize,
     };
     let capacity = |upstream: &Upstream| match upstream.source {
-        Source::Sim { .. } | Source::Replay { .. } => {
+        Source::Sim { .. } | Source::Rest(_) | Source::Replay { .. } => {
             Capacity { slots: config.topics_max, unproven: config.topics_max }
         }
-        Source::Stream { .. } => {
+        _ => {
             let slots = upstream.connections * upstream.streams_per_connection;
             // A part of very little is still something, or nothing could ever prove itself.
             Capacity { slots, unproven: (slots * config.limits.unproven_percent as usize / 100).max(1) }
@@ -265,7 +275,7 @@ fn topics(
         None if upstream == senders.len() => drop(desk.send(Told::Demand(demand))),
         None => drop(accounts.send(demand)),
     };
-    Topics::new(bounds, budget, capacities, route(config, catalog), Box::new(tell))
+    Topics::new(bounds, budget, capacities, route, Box::new(tell))
 }
 
 /// Streams that are held without a client.
@@ -277,32 +287,22 @@ fn keep_always(shared: &Shared) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The first upstream whose patterns match carries a name. Symbols it is known not to have go nowhere. The market
-/// comes after the upstreams and carries the derived topics; after it comes what brings the accounts' data.
-fn route(config: &Config, catalog: Arc<Catalog>) -> crate::fanout::topics::Route {
-    let strict = config.strict;
-    let upstreams = config.upstreams.clone();
-    let sims: Vec<Option<Mutex<Sim>>> =
-        upstreams.iter().map(|upstream| new_sim(&upstream.source, 0).map(Mutex::new)).collect();
+/// What an upstream carries goes there, what can be made of it to the market, which comes after the upstreams. Symbols
+/// they are known not to have go nowhere. After the market comes what brings the accounts' data.
+fn route(config: &Config, native: Arc<Native>, catalog: Arc<Catalog>) -> Route {
+    let (strict, market) = (config.strict, config.upstreams.len());
     Box::new(move |name| {
         // No client can type such a name: it has a blank. A live listen key is the way to it.
         if name.starts_with("user ") {
-            return Routed::To(upstreams.len() + 1);
+            return Routed::To(market + 1);
         }
-        if let Some(topic) = Topic::parse(name) {
-            return if catalog.knows(&topic) { Routed::To(upstreams.len()) } else { Routed::Refused };
+        if let Some(at) = native.carrier(name).filter(|_| !name.contains(' ')) {
+            return Routed::To(at);
         }
-        let Some(at) = upstreams.iter().position(|upstream| upstream.takes(name)) else { return Routed::Refused };
-        let symbol = name.split('@').next().unwrap_or_default();
-        let known = match (&sims[at], &upstreams[at].symbols) {
-            (Some(sim), _) => sim.lock().expect("a panic ends the process").knows(name),
-            (None, Some(symbols)) => name.starts_with('!') || symbols.iter().any(|known| known == symbol),
-            (None, None) => true,
-        };
-        match (known, strict) {
-            (true, _) => Routed::To(at),
-            (false, false) => Routed::Nowhere,
-            (false, true) => Routed::Refused,
+        match Topic::parse(name).is_some_and(|topic| catalog.knows(&topic)) {
+            true => Routed::To(market),
+            false if strict || name.contains(' ') || !native.is_matched(name) => Routed::Refused,
+            false => Routed::Nowhere,
         }
     })
 }
@@ -317,14 +317,14 @@ fn take_share<T>(upstreams: &mut Vec<(usize, T)>, part: usize, parts: usize) -> 
 }
 
 fn start_upstreams(shared: &Arc<Shared>, upstreams: Vec<(usize, Start)>) {
-    for (at, Start { feed, replay, recorder, demand }) in upstreams {
-        let ingest = Ingest::new(shared.clone(), at);
+    for (at, Start { legs, replay, recorder, demand }) in upstreams {
+        let mut ingest = Ingest::new(shared.clone(), at);
+        ingest.set_numbers(upstream::numbers(&shared.config.upstreams[at]));
         let sim = new_sim(&shared.config.upstreams[at].source, shared.clock.calendar_ms());
-        match (feed, replay, sim) {
-            (Some(feed), ..) => drop(tokio::task::spawn_local(upstream::run(feed, recorder, ingest, demand))),
-            (_, Some(replay), _) => drop(tokio::task::spawn_local(replay::run(replay, ingest, demand))),
-            (.., Some(sim)) => drop(tokio::task::spawn_local(sim::run(sim, ingest, demand))),
-            (None, None, None) => unreachable!("an upstream is a feed, a replay or the built-in venue"),
+        match (sim, replay) {
+            (Some(sim), _) => drop(tokio::task::spawn_local(sim::run(sim, ingest, demand))),
+            (None, Some(replay)) => drop(tokio::task::spawn_local(replay::run(replay, ingest, demand))),
+            (None, None) => drop(tokio::task::spawn_local(upstream::run(legs, recorder, ingest, demand))),
         }
     }
 }

@@ -8,6 +8,12 @@ pub const CLIENT_MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// The same on `/echo`, which the conformance suite drives with large messages.
 pub const ECHO_MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// A proxy's answer to a CONNECT.
+pub const PROXY_ANSWER_BYTES_MAX: usize = 16 * 1024;
+
+/// Texts a venue waits for that its limit of messages holds up; above it the connection is ended.
+pub const UPSTREAM_ANSWERS_MAX: usize = 16;
+
 /// A venue's message, its fragments joined.
 pub const UPSTREAM_MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
@@ -161,6 +167,9 @@ pub const PRODUCTS_MAX: usize = 4096;
 /// How long one is kept warm after the last client: one that reconnects finds the present at once.
 pub const PRODUCT_LINGER_MS: u64 = 30_000;
 
+/// How long an account's own stream is kept after its last listener: who comes right back costs the venue no new key.
+pub const USER_LINGER: Duration = Duration::from_secs(5);
+
 /// Questions that wait for data, or whose answers wait to be fetched.
 pub const QUESTIONS_MAX: usize = 16 * 1024;
 
@@ -222,6 +231,52 @@ pub const KEYED_BYTES_KEPT: usize = 1024 * 1024;
 /// A request's body must have come by then.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Requests of one upstream connection whose answers, one for each stream, are awaited; the oldest is forgotten. The
+/// manager gives up far fewer.
+pub const ANSWERS_AWAITED_MAX: usize = 256;
+
+/// Levels of one side of an OKX book whose checksum is verified; a longer one is asked for again. The venue has 400.
+pub const OKX_BOOK_LEVELS_MAX: usize = 1024;
+/// Body of a REST source's answer. A book of 5000 levels has about 350 KiB, all of Binance's tickers have 2 MiB.
+pub const POLL_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Answers of one REST source kept to ask whether they changed, and their bytes.
+pub const POLL_CACHE_ANSWERS_MAX: usize = 64;
+pub const POLL_CACHE_BYTES_MAX: usize = 8 * 1024 * 1024;
+const _: () = assert!(POLL_BODY_BYTES_MAX <= POLL_CACHE_BYTES_MAX);
+
+/// Symbols that one REST source does not know and that are not asked for again for a minute.
+pub const POLL_REFUSED_MAX: usize = 1024;
+/// How long frames behind a hole wait for another leg to fill it.
+pub const MERGE_HOLD_MS: u64 = 100;
+
+/// Frames and bytes of one topic that wait so; above it the hole is given up at once.
+pub const MERGE_HELD_FRAMES_MAX: usize = 1024;
+pub const MERGE_HELD_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Frames of a topic that are remembered while another source may bring them again: 40 bytes each. One that is further
+/// behind than that is known by its numbers alone.
+pub const MERGE_RECENT_FRAMES: usize = 256;
+
+/// Sources of one topic that are told apart: two connections for each of eight legs.
+pub const MERGE_SOURCES_MAX: usize = 16;
+
+/// For so long after its last frame a connection that was replaced may still bring what its successor has brought.
+pub const MERGE_OVERLAP_MS: u64 = 10_000;
+
+/// Frames in a row with numbers behind those of the same source, after which its new numbers count.
+pub const MERGE_BACKWARD_MAX: u8 = 16;
+
+/// Places that carry the same streams of one upstream, the first of them included.
+pub const LEGS_MAX: usize = 4;
+const _: () = assert!(2 * LEGS_MAX <= MERGE_SOURCES_MAX);
+
+/// Gaps remembered for `/api/v1/gaps`, about 150 bytes each.
+pub const GAPS_MAX: usize = 10_000;
+
+/// Gaps in one answer.
+pub const GAP_ROWS_MAX: usize = 1000;
+
 /// Bytes of one recorded message. Venues' WebSocket messages are far below; bodies of REST books are larger.
 pub const RECORD_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 const _: () = assert!(RECORD_BODY_BYTES_MAX >= UPSTREAM_MESSAGE_BYTES_MAX);
@@ -250,3 +305,30 @@ pub const RECORD_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Streams counted one by one in a list of what a recording has; the others are counted together.
 pub const RECORD_STREAMS_LISTED_MAX: usize = 100_000;
+
+/// Headers of our own in a request to a REST endpoint.
+pub const REST_HEADERS_MAX: usize = 16;
+
+/// Questions to a Socket.IO venue that wait for an answer on one connection; the oldest is given up for another.
+pub const SOCKETIO_VENUE_QUESTIONS_MAX: usize = 1024;
+/// Levels on a side of a local book, some 130 bytes each. A snapshot has as many at most; prices beyond are far from any
+/// trade.
+pub const BOOK_LEVELS_MAX: usize = 5_000;
+
+/// Diffs that wait for the snapshot of a local book: 100 s at the fastest speed, and snapshots come every 5 s.
+pub const BOOK_WAITING_MAX: usize = 1_000;
+
+/// Their levels' text.
+pub const BOOK_WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// A book that is crossed for longer has missed something.
+pub const BOOK_CROSSED_MS_MAX: u64 = 1_000;
+
+/// Levels gathered into one diff; above it, it is sent before its time.
+pub const DIFF_LEVELS_MAX: usize = 10_000;
+
+/// Symbols of `!ticker@arr` where it is put together: each is a stream upstream, and a connection carries as many.
+pub const ARRAY_SYMBOLS_MAX: usize = 1_024;
+
+/// Buckets without a trade that are closed at a stretch; after more than that the relay slept, and knows nothing of them.
+pub const EMPTY_KLINES_MAX: usize = 1_000;

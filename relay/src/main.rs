@@ -124,8 +124,12 @@ fn run(config: Config, time: Option<Duration>) -> ExitCode {
 fn describe(upstream: &config::Upstream) -> String {
     match &upstream.source {
         config::Source::Sim { seed, .. } => format!("{} (built in, seed {seed})", upstream.name),
+        config::Source::Rest(rest) => format!("{} ({})", upstream.name, rest.url.authority()),
         config::Source::Replay { file, speed, .. } => format!("{} ({} at {speed})", upstream.name, file.display()),
-        config::Source::Stream { url, .. } => format!("{} ({url})", upstream.name),
+        source => match source.server() {
+            Some(server) => format!("{} ({})", upstream.name, server.url),
+            None => upstream.name.clone(),
+        },
     }
 }
 

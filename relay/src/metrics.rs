@@ -3,6 +3,8 @@
 //! Each shard and each upstream has its own set, so that no cache line is shared on the path of a frame; a scrape
 //! adds them up.
 
+mod legs;
+
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -10,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use hdrhistogram::Histogram;
 
 use crate::fanout::topics::Refused;
+use crate::venue::merge::LAG_BOUNDS_MS;
 use crate::wire::close::CloseReason;
 
 /// A number that only goes up.
@@ -145,17 +148,50 @@ counters! {
         too_big: "relay_upstream_dropped_total", "reason=\"too_big\"", "counter", "Upstream messages not published, by reason.";
         unknown: "relay_upstream_dropped_total", "reason=\"not_subscribed\"", "counter", "Upstream messages not published, by reason.";
         unnamed: "relay_upstream_dropped_total", "reason=\"no_stream_name\"", "counter", "Upstream messages not published, by reason.";
+        malformed: "relay_upstream_dropped_total", "reason=\"malformed\"", "counter", "Upstream messages not published, by reason.";
         binary: "relay_upstream_dropped_total", "reason=\"binary\"", "counter", "Upstream messages not published, by reason.";
+        duplicate: "relay_upstream_dropped_total", "reason=\"duplicate\"", "counter", "Upstream messages not published, by reason.";
+        out_of_date: "relay_upstream_dropped_total", "reason=\"out_of_date\"", "counter", "Upstream messages not published, by reason.";
         connected: "relay_upstream_connects_total", "", "counter", "Connections made to the venue.";
         lost: "relay_upstream_losses_total", "", "counter", "Connections to the venue lost, failed attempts included.";
-        gaps: "relay_upstream_gaps_total", "", "counter", "Live streams that were interrupted, each outage counted.";
+        gaps: "relay_upstream_gaps_total", "cause=\"outage\"", "counter", "Times a live stream missed something: its connections were lost, or numbers were missing though they stood.";
+        gaps_missing: "relay_upstream_gaps_total", "cause=\"missing\"", "counter", "Times a live stream missed something: its connections were lost, or numbers were missing though they stood.";
+        missing: "relay_upstream_missing_total", "", "counter", "Numbers that are missing in streams whose frames are numbered one by one.";
+        disorder: "relay_upstream_disorder_total", "", "counter", "Frames whose numbers stood still or went back; they are published as they came.";
+        late: "relay_upstream_late_total", "", "counter", "Events published after newer ones: another leg brought them when nobody waited any more.";
+        held: "relay_upstream_held_total", "", "counter", "Frames that waited for another leg to fill the hole before them.";
         refused: "relay_upstream_refused_total", "", "counter", "Streams the venue refused.";
         gave_up: "relay_upstream_given_up_total", "", "counter", "Streams given up because no data ever came.";
         governed: "relay_upstream_governed_total", "", "counter", "Times a message waited for the venue's limit.";
+        blocks: "relay_upstream_blocks_total", "", "counter", "Times the venue refused us so that nothing was tried for a while.";
+        blocked: "relay_upstream_blocked", "", "gauge", "1 while nothing is tried because the venue refused us.";
+        rotations: "relay_upstream_rotations_total", "", "counter", "Connections replaced while they worked.";
+        renewed: "relay_upstream_renewed_total", "", "counter", "Streams asked for again, silent or with a broken chain.";
         connections: "relay_upstream_connections", "", "gauge", "Open connections to the venue.";
         streams: "relay_upstream_streams", "", "gauge", "Streams held at the venue.";
         stale: "relay_upstream_streams_stale", "", "gauge", "Streams whose connection is lost.";
+        topics_live: "relay_upstream_topics", "state=\"live\"", "gauge", "Topics by how their data stands; unproven ones had none yet.";
+        topics_recovering: "relay_upstream_topics", "state=\"recovering\"", "gauge", "Topics by how their data stands; unproven ones had none yet.";
+        topics_stale: "relay_upstream_topics", "state=\"stale\"", "gauge", "Topics by how their data stands; unproven ones had none yet.";
+        topics_unproven: "relay_upstream_topics", "state=\"unproven\"", "gauge", "Topics by how their data stands; unproven ones had none yet.";
     }
+}
+
+counters! {
+    /// What one leg of an upstream counts.
+    LegCounters {
+        connections: "relay_upstream_leg_connections", "", "gauge", "Open connections of each leg.";
+        wins: "relay_upstream_leg_wins_total", "", "counter", "Frames a leg brought first while another one was there.";
+    }
+}
+
+/// One of the URLs that bring the same streams.
+#[derive(Default)]
+pub struct LegMetrics {
+    pub counters: LegCounters,
+    /// Frames that another leg had brought before, by how much later they came.
+    pub lags: [Counter; LAG_BOUNDS_MS.len() + 1],
+    pub lag_ns: Counter,
 }
 
 counters! {
@@ -276,6 +312,7 @@ pub struct ShardMetrics {
 pub struct UpstreamMetrics {
     pub name: String,
     pub counters: UpstreamCounters,
+    pub legs: Vec<LegMetrics>,
     pub stages: SharedStages,
 }
 
@@ -296,10 +333,15 @@ pub struct Gauge {
 }
 
 impl Metrics {
-    pub fn new(shards: usize, upstreams: impl Iterator<Item = String>) -> Metrics {
+    /// Of each upstream the name and how many legs it has.
+    pub fn new(shards: usize, upstreams: impl Iterator<Item = (String, usize)>) -> Metrics {
+        let upstream = |(name, legs)| {
+            let legs = (0..legs).map(|_| LegMetrics::default()).collect();
+            UpstreamMetrics { name, legs, ..UpstreamMetrics::default() }
+        };
         Metrics {
             shards: (0..shards).map(|_| ShardMetrics::default()).collect(),
-            upstreams: upstreams.map(|name| UpstreamMetrics { name, ..UpstreamMetrics::default() }).collect(),
+            upstreams: upstreams.map(upstream).collect(),
             market: MarketCounters::default(),
             record: Arc::default(),
         }
@@ -332,6 +374,7 @@ impl Metrics {
                 writeln!(out, "relay_closes_total{{reason=\"{}\",code=\"{}\"}} {count}", reason.name(), reason.code());
         }
         self.render_upstreams(&mut out);
+        legs::render(&self.upstreams, &mut out);
         render_single(&mut out, self.market.rows());
         render_single(&mut out, self.record.rows());
         self.render_stages(&mut out);

@@ -202,7 +202,7 @@ fn remote_is_who_the_proxy_says() {
 fn plain_http_is_no_way_around() {
     let relay = required(&account("alice", "topics = [\"btc*@*\"]"));
     let get = |path: &str, more: &str| request(relay.public, "GET", path, more);
-    for path in ["/api/v1/snapshot/btcusdt@ticker", "/api/v1/topics", "/sse?streams=btcusdt@ticker"] {
+    for path in ["/api/v1/snapshot/btcusdt@ticker", "/api/v1/topics", "/api/v1/gaps", "/sse?streams=btcusdt@ticker"] {
         assert_eq!(get(path, "").status, 401, "{path}");
         assert_eq!(get(path, &key("mallory")).status, 401, "{path}");
     }

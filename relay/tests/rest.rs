@@ -117,7 +117,7 @@ fn errors_are_json() {
     check_error(&get(relay.public, "/api/v1/nothing"), 404, "/api/v1/snapshot");
     check_error(&get(relay.public, "/api/v1/topics?limit=0"), 400, "limit");
     check_error(&get(relay.public, "/api/v1/topics?after=x"), 400, "after");
-    for path in [SNAPSHOT, "/api/v1/topics", "/sse?streams=btcusdt@ticker"] {
+    for path in [SNAPSHOT, "/api/v1/topics", "/api/v1/gaps", "/sse?streams=btcusdt@ticker"] {
         let answer = request(relay.public, "POST", path, "Content-Length: 0\r\n");
         check_error(&answer, 405, "GET");
         assert_eq!(answer.header("allow"), Some("GET, HEAD, OPTIONS"));
@@ -211,7 +211,7 @@ fn topics_are_listed() {
 fn pages_may_ask() {
     let relay = Relay::start();
     let origin = "Origin: https://a.example\r\n";
-    for path in ["/api/v1/topics", "/api/v1/snapshot/x", "/sse", "/api/v1/nothing"] {
+    for path in ["/api/v1/topics", "/api/v1/gaps", "/api/v1/snapshot/x", "/sse", "/api/v1/nothing"] {
         let answer = request(relay.public, "GET", path, origin);
         assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{path}");
     }

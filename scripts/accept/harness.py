@@ -88,6 +88,13 @@ class Run:
         process.address = process.hello["listening"]
         return process
 
+    def mock(self, kind, *words, core=None, listen="127.0.0.1:0"):
+        """A mock of a real venue; fault() and truth() reach its control port."""
+        process = self.loadgen("venue", kind, "--listen", listen, *words, core=core)
+        process.hello = self.first_line(process)
+        process.address, process.control = process.hello["listening"], process.hello["control"]
+        return process
+
     def goes_first(self, process):
         """Real-time priority, where we may give it; says so if not."""
         try:
@@ -189,6 +196,17 @@ def get(url):
 
 def venue_stats(venue):
     return json.loads(get(f"http://{venue.address}/stats"))
+
+
+def fault(mock, **fields):
+    """Begins a fault of a mock venue; its number. `for_` stands for `for`."""
+    body = json.dumps({key.rstrip("_"): value for key, value in fields.items()}).encode()
+    with urllib.request.urlopen(f"http://{mock.control}/fault", body, timeout=5) as answer:
+        return json.load(answer)["id"]
+
+
+def truth(mock):
+    return json.loads(get(f"http://{mock.control}/truth"))
 
 
 def metrics(relay):

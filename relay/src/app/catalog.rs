@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use super::native::Native;
 use crate::config::{Config, Source, Upstream};
 use crate::limits::DERIV_PIP_SIZE_USUAL;
 use crate::market::catalog::{Catalog, Factory, Given, ListedPair, Symbol, SymbolSource};
@@ -14,7 +15,7 @@ use crate::market::pair::Pair;
 use crate::market::topic::Topic;
 use crate::venue::sim::past::Past;
 
-pub fn catalog(config: &Config) -> anyhow::Result<Catalog> {
+pub fn catalog(config: &Config, native: Arc<Native>) -> anyhow::Result<Catalog> {
     let mut given = Given::default();
     let mut pasts = Vec::new();
     for upstream in &config.upstreams {
@@ -24,11 +25,7 @@ pub fn catalog(config: &Config) -> anyhow::Result<Catalog> {
                 list_sim(&past, upstream, &mut given);
                 pasts.push(past);
             }
-            Source::Stream { .. } | Source::Replay { .. } => {
-                for symbol in upstream.symbols.iter().flatten() {
-                    list_symbol(symbol, upstream, &mut given);
-                }
-            }
+            source => list_source(source, upstream, &mut given),
         }
     }
     let wished = config.hub.symbols.iter().flatten().cloned();
@@ -41,7 +38,8 @@ pub fn catalog(config: &Config) -> anyhow::Result<Catalog> {
     let specs = config.hub.specs(&known);
     given.channels = specs.iter().map(|spec| spec.name.clone()).collect();
     let symbols = given.symbols.clone();
-    Catalog::new(given, factory(specs, symbols, pasts)).context("the instruments of the upstreams")
+    let catalog = Catalog::new(given, factory(specs, symbols, pasts)).context("the instruments of the upstreams")?;
+    Ok(catalog.with_recipes(Box::new(move |name| native.recipe(name))))
 }
 
 /// Makes the products of hub channels and of Deriv symbols.
@@ -64,8 +62,50 @@ fn factory(specs: Vec<ChannelSpec>, symbols: Vec<Symbol>, pasts: Vec<Past>) -> F
             let digits = symbol.pip_size.unwrap_or(DERIV_PIP_SIZE_USUAL);
             Some(Box::new(DerivSymbol::new(&symbol.name, source, past, digits)))
         }
-        Topic::Rates { .. } => None,
+        Topic::Rates { .. } | Topic::Stream { .. } => None,
     })
+}
+
+/// What a venue is known to have: its configured symbols, in its own spelling where that says more.
+fn list_source(source: &Source, upstream: &Upstream, given: &mut Given) {
+    match source {
+        // The market of the documents, as the built-in venue has it.
+        Source::Deriv { symbols, .. } if symbols.is_empty() => {
+            let usual = Past::new(0);
+            for name in usual.symbols() {
+                list_native(Symbol::native(name, usual.pip_size(name)), upstream, given);
+            }
+        }
+        Source::Deriv { symbols, .. } => {
+            for name in symbols {
+                list_native(Symbol::native(name, None), upstream, given);
+            }
+        }
+        Source::Okx { instruments, .. } => {
+            // Swaps and dated futures have a third part and are no pairs.
+            let pairs = instruments.iter().filter_map(|instrument| Pair::parse(instrument));
+            for pair in pairs.filter(|pair| upstream.takes(&pair.stream("trade"))) {
+                list_pair(pair, None, given);
+            }
+        }
+        _ => {
+            for symbol in upstream.symbols.iter().flatten() {
+                list_symbol(symbol, upstream, given);
+            }
+        }
+    }
+}
+
+fn list_native(symbol: Symbol, upstream: &Upstream, given: &mut Given) {
+    if !carries(upstream, &symbol) || given.symbols.iter().any(|known| known.name == symbol.name) {
+        return;
+    }
+    if let Some(pair) = symbol.name.strip_prefix("frx").and_then(Pair::parse)
+        && !given.fiats.contains(&pair)
+    {
+        given.fiats.push(pair);
+    }
+    given.symbols.push(symbol);
 }
 
 fn list_sim(past: &Past, upstream: &Upstream, given: &mut Given) {
@@ -100,20 +140,14 @@ fn list_symbol(text: &str, upstream: &Upstream, given: &mut Given) {
     };
     let ticks = name.starts_with("frx") || name.starts_with("cry") || name.starts_with("R_") || name.starts_with("1HZ");
     if !ticks {
-        if let Some(pair) = Pair::parse(text)
-            && upstream.takes(&format!("{lower}@trade"))
-        {
+        // What is polled has prices, but no trades.
+        let has_prices = matches!(upstream.source, Source::Rest(_)) || upstream.takes(&format!("{lower}@trade"));
+        if let Some(pair) = Pair::parse(text).filter(|_| has_prices) {
             list_pair(pair, None, given);
         }
         return;
     }
-    let symbol = Symbol::native(&name, None);
-    if carries(upstream, &symbol) && given.symbols.iter().all(|known| known.name != symbol.name) {
-        if let Some(pair) = name.strip_prefix("frx").and_then(Pair::parse) {
-            given.fiats.push(pair);
-        }
-        given.symbols.push(symbol);
-    }
+    list_native(Symbol::native(&name, None), upstream, given);
 }
 
 fn list_pair(pair: Pair, price_digits: Option<u32>, given: &mut Given) {
@@ -148,5 +182,57 @@ impl deriv::Past for Known {
 
     fn candle(&self, symbol: &str, open_s: u64, end_s: u64) -> Option<[String; 4]> {
         self.0.candle(symbol, open_s, end_s)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Outcome, parse};
+
+    /// The catalogue of a file.
+    fn of(text: &str) -> Catalog {
+        let args = ["relay", "--config", "x"].map(Into::into).into_iter();
+        match parse(args, &|_| None, &|_| Ok(text.to_owned()), 1) {
+            Outcome::Run(config) => catalog(&config).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_kind_brings_what_it_is_known_to_have() {
+        let check = |text: &str, pairs: &[&str], symbols: &[&str]| {
+            let catalog = of(&format!("[[upstream]]\n{text}"));
+            let listed: Vec<String> = catalog.pairs().iter().map(|listed| listed.pair.to_string()).collect();
+            assert_eq!(listed, pairs, "{text}");
+            let named: Vec<&str> = catalog.symbols().iter().map(|symbol| &*symbol.name).collect();
+            assert_eq!(named, symbols, "{text}");
+        };
+        let usual = ["BTC/USDT", "ETH/USDT"];
+        let usual_symbols = ["cryBTCUSD", "cryETHUSD"];
+        check("kind = \"binance\"", &usual, &usual_symbols);
+        check("kind = \"binance\"\nsymbols = [\"solusdt\", \"ethbtc\"]", &["SOL/USDT", "ETH/BTC"], &["crySOLUSD"]);
+        check("kind = \"okx\"\nsymbols = [\"BTC-USDT\", \"BTC-USDT-SWAP\"]", &["BTC/USDT"], &["cryBTCUSD"]);
+        let deriv = "kind = \"deriv\"\nsymbols = [\"R_100\", \"frxEURUSD\", \"stpRNG\"]";
+        check(deriv, &usual, &["R_100", "frxEURUSD", "stpRNG", "cryBTCUSD", "cryETHUSD"]);
+        let price = "kind = \"rest\"\nformat = \"binance-price\"\nsymbols = [\"BNBUSDT\"]\nstreams = [\"*@ticker\"]";
+        check(price, &["BNB/USDT"], &["cryBNBUSD"]);
+        check("kind = \"bitzoom\"\nsymbols = [\"btcusdt\"]\nstreams = [\"*@ticker\"]", &usual, &usual_symbols);
+    }
+
+    #[test]
+    fn deriv_alone_has_the_documented_symbols() {
+        let catalog = of("[[upstream]]\nkind = \"deriv\"");
+        let has = |name: &str| catalog.symbols().iter().any(|symbol| &*symbol.name == name && symbol.is_native());
+        assert!(has("R_100") && has("1HZ100V") && has("frxEURUSD"));
+    }
+
+    #[test]
+    fn the_first_of_two_upstreams_has_a_symbol() {
+        let text = "[[upstream]]\nkind = \"deriv\"\nsymbols = [\"cryBTCUSD\"]\n\
+                    [[upstream]]\nkind = \"binance\"\nsymbols = [\"btcusdt\"]";
+        let catalog = of(text);
+        assert!(catalog.symbols().iter().all(|symbol| symbol.is_native()));
+        assert_eq!(catalog.pairs().len(), 1);
     }
 }

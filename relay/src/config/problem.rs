@@ -18,8 +18,6 @@ pub enum Reason {
     /// A key of another section.
     #[error("belongs {0}")]
     Misplaced(String),
-    #[error("not yet supported: {planned:?}; supported are {supported}")]
-    NotYet { planned: String, supported: String },
     /// Sound alone, but not together with something else.
     #[error("{0}")]
     Conflict(String),

@@ -68,7 +68,7 @@ pub(super) fn read(given: Vec<Given>, upstreams: &[Upstream], need: Need, proble
         let reason = match upstreams.iter().find(|upstream| upstream.name == *name) {
             None => format!("there is no upstream {name:?}"),
             Some(upstream) if !is_recordable(&upstream.source) => {
-                format!("upstream {name:?} is of kind {:?}, which needs no recording", upstream.kind())
+                format!("upstream {name:?} is of kind {:?}, which is not recorded", upstream.kind())
             }
             Some(_) => continue,
         };
@@ -100,9 +100,10 @@ pub(super) fn read(given: Vec<Given>, upstreams: &[Upstream], need: Need, proble
     Some(Record { directory, name, file_bytes, file_age, disk_bytes_max, upstreams, streams, sync })
 }
 
-/// The built-in venue says the same again with the same seed, and a replay comes from a recording.
+/// The built-in venue says the same again with the same seed, a replay comes from a recording, and answers to polls are
+/// no messages.
 fn is_recordable(source: &Source) -> bool {
-    !matches!(source, Source::Sim { .. } | Source::Replay { .. })
+    !matches!(source, Source::Sim { .. } | Source::Rest(_) | Source::Replay { .. })
 }
 
 fn pattern(text: &str) -> Result<Pattern, Reason> {

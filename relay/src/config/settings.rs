@@ -177,7 +177,7 @@ pub(super) const FLAGS: &[Flag] = &[
         heading: "Data",
         key: "upstream",
         default: "sim",
-        meaning: "Where data comes from: sim, or stream=ws://host/path; may be repeated. \
+        meaning: "Where data comes from: a kind such as sim or binance, or stream=ws://host/path; may be repeated. \
                   Replaces every [[upstream]] of the file",
     },
     of_key("Clients", "profile", "NAME", "profile"),
@@ -305,9 +305,24 @@ const ACCOUNT: &[Setting] = &[
 
 #[rustfmt::skip]
 const UPSTREAM: &[Setting] = &[
-    key("kind", "required", r#""sim", the built-in venue, "stream", a Bitzoom or Binance compatible feed, or "replay", a recording"#),
-    key("url", "required for stream", "stream: where it is, ws:// or wss://"),
-    key("ca_file", "the system's", "stream: certificates (PEM) to trust instead of the system's, for wss://"),
+    key("kind", "required", r#"What it speaks: "binance", "binance-usdm", "okx", "deriv", "bitzoom", "stream", "socketio", "rest", "sim" or "replay""#),
+    key("url", "the kind's own", "Where it is, ws:// or wss://; rest: the endpoint, http:// or https://. Required for stream and the format json"),
+    key("legs", "[]", "More URLs that carry the same streams, 3 at most"),
+    key("ca_file", "the system's", "Certificates (PEM) to trust instead of the system's, for TLS"),
+    key("rest_url", "the kind's own", "binance, binance-usdm: where snapshots of books are asked for"),
+    key("network", r#""production""#, r#"bitzoom: "production" or "testnet", where there is no url"#),
+    key("app_id", "1089", "deriv: under which number we call; 1089 is for tests"),
+    key("path", r#""/currency/""#, "socketio: where Socket.IO is served there"),
+    key("api_key", "required for socketio", "socketio: what CONNECT brings; or use api_key_file"),
+    key("api_key_file", "none", "socketio: a file with the api_key and nothing else"),
+    key("format", "required for rest", r#"rest: "binance-price", "binance-24hr", "binance-depth", "coingecko-global", "coingecko-markets", "coingecko-trending" or "json""#),
+    key("interval", r#""10s" (CoinGecko: "570s", trending: "1h")"#, "rest: how often it is asked, from 1s to 24h"),
+    key("pointer_symbol", "none", "json: where a symbol stands (RFC 6901), in each item of a list; without it the document is about the one symbol"),
+    key("pointer_price", "required for json", "json: where its price stands, a number or a text"),
+    key("pointer_time", "none", "json: where its time stands; without it, when it was read"),
+    key("header", "{}", r#"rest: headers to send, such as { "x-cg-demo-api-key" = "…" }"#),
+    key("weight_per_minute", "4800", "binance formats: what we may use of the 6000 that an address has"),
+    key("requests_per_month", "0 (CoinGecko: 10000)", "rest: requests in 30 days; 0 is no limit"),
     key("seed", "1", "sim: equal seeds give equal data"),
     key("fields", r#""document""#, r#"sim: "document" sends the documented keys, "full" Binance's as well"#),
     key("file", "required for replay", "replay: what `relay record` wrote, a file or a directory of them"),
@@ -316,15 +331,15 @@ const UPSTREAM: &[Setting] = &[
     key("to", "its end", "replay: stop there"),
     key("start", r#""on demand""#, r#"replay: "on demand" begins with the first stream that is wanted, "at once" with the relay"#),
     key("repeat", "false", "replay: begin again at the end, for ever"),
-    key("name", "the kind or the host", "Its label in logs and metrics"),
+    key("name", "the kind, host or format", "Its label in logs and metrics"),
     key("streams", r#"["*"]"#, "Patterns of the names that come from here; the first upstream with a match wins"),
-    key("symbols", "any", "The symbols it has; a name with another one is never asked for"),
+    key("symbols", "any", r#"The symbols it has, as the venue spells them ("btcusdt", okx "BTC-USDT", deriv "R_100"); a name with another one is never asked for"#),
     key("always", "[]", "Streams that are held without a client as well"),
     key("linger", r#""30s""#, "How long a stream is held after its last client left"),
     key("silence", r#""0s""#, "A stream silent for this long is subscribed again; 0s is never"),
-    key("messages_per_second", "10 (binance.com: 5)", "Messages we may send on one connection in any second"),
-    key("streams_per_connection", "1024 (bitzoom.com: 200)", "Streams on one connection"),
-    key("connections", "5", "Connections at a time"),
+    key("messages_per_second", "10 (binance: 5, deriv: 3)", "Messages we may send on one connection in any second; above the venue's limit `relay check` warns"),
+    key("streams_per_connection", "1024 (bitzoom: 200, okx, deriv, socketio: 100)", "Streams on one connection; above the venue's limit `relay check` warns"),
+    key("connections", "5 (socketio: 1)", "Connections at a time; above the venue's limit `relay check` warns"),
 ];
 
 #[rustfmt::skip]

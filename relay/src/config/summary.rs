@@ -91,23 +91,49 @@ fn access(config: &Config) -> String {
 }
 
 fn describe(upstream: &Upstream, before: &[Upstream]) -> String {
-    let source = match &upstream.source {
+    let patterns: Vec<String> = upstream.streams.iter().map(Pattern::to_string).collect();
+    let source = describe_source(upstream);
+    let mut text = format!("{} ({}): {source}; streams {}", upstream.name, upstream.kind(), patterns.join(" "));
+    // Only these have every stream.
+    let has_all = |other: &&Upstream| matches!(other.source, Source::Sim { .. } | Source::Stream { .. });
+    let takes_all = |other: &&Upstream| other.streams.iter().any(Pattern::is_any);
+    if let Some(other) = before.iter().filter(has_all).find(takes_all) {
+        text += &format!("; note: {} comes first and takes every stream", other.name);
+    }
+    for (key, given, allowed) in upstream.beyond_limits() {
+        text += &format!("; warning: {key} {given} is above the venue's {allowed}, it may close or ban us");
+    }
+    text
+}
+
+fn describe_source(upstream: &Upstream) -> String {
+    match &upstream.source {
         Source::Sim { seed, full } => {
             format!("seed {seed}, {} fields", if *full { "full" } else { "documented" })
+        }
+        Source::Rest(rest) => {
+            let symbols = match rest.symbols.len() {
+                0 => "all symbols".to_owned(),
+                count => format!("{count} symbols"),
+            };
+            // Without its query, in which some venues take keys.
+            let path = rest.url.path().split('?').next().unwrap_or_default();
+            let (host, every) = (rest.url.authority(), show_duration(rest.interval));
+            format!("{} of {host}{path} every {every}, {symbols}", rest.format.name())
         }
         Source::Replay { file, speed, repeat, .. } => {
             format!("{} at {speed}{}", file.display(), if *repeat { ", repeated" } else { "" })
         }
-        Source::Stream { url, .. } => format!(
-            "{url}, {} connections of {} streams, {} messages/s each",
-            upstream.connections, upstream.streams_per_connection, upstream.messages_per_second
-        ),
-    };
-    let patterns: Vec<String> = upstream.streams.iter().map(Pattern::to_string).collect();
-    let mut text = format!("{} ({}): {source}; streams {}", upstream.name, upstream.kind(), patterns.join(" "));
-    let takes_all = |other: &&Upstream| other.streams.iter().any(Pattern::is_any);
-    if let Some(other) = before.iter().find(takes_all) {
-        text += &format!("; note: {} comes first and takes every stream", other.name);
+        source => {
+            let server = source.server();
+            let mut text = server.map(|server| server.url.to_string()).unwrap_or_default();
+            for leg in server.into_iter().flat_map(|server| &server.legs) {
+                text += &format!(" and {leg}");
+            }
+            let Upstream { connections, streams_per_connection, messages_per_second, .. } = upstream;
+            text + &format!(
+                ", {connections} connections of {streams_per_connection} streams, {messages_per_second} messages/s each"
+            )
+        }
     }
-    text
 }

@@ -1,18 +1,26 @@
 //! `[[upstream]]` and `--upstream`: where data comes from.
 
+mod keys;
+mod rest;
+mod source;
+mod time;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::given::{Given, Place, Value};
 use super::near::nearest;
 use super::problem::{Problems, Reason};
-use super::replay::{self, Begin, Speed};
 use super::section::Section;
 use super::settings::SectionName;
 use super::url::Url;
-use super::value::{choice, count, duration, duration_or_off, parsed, quoted, text};
+use super::value::{count, duration, duration_or_off, parsed, quoted, text};
 use crate::access::pattern::Pattern;
 use crate::limits::NAME_BYTES_MAX;
+use crate::venue::adapter::kind::Kind;
+use crate::venue::adapter::limits::Limits;
+
+pub use source::{ApiKey, Begin, Format, Pointers, Rest, Secret, Server, Source, Speed};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
@@ -21,7 +29,7 @@ pub struct Upstream {
     pub source: Source,
     /// The names that are routed here, unless an upstream before this one matches them.
     pub streams: Vec<Pattern>,
-    /// In lower case. `None`: not known, so any symbol may be asked for.
+    /// As in the names of streams. `None`: not known, so any symbol may be asked for.
     pub symbols: Option<Vec<String>>,
     /// Held without a client as well.
     pub always: Vec<String>,
@@ -33,44 +41,35 @@ pub struct Upstream {
     pub connections: usize,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// The built-in venue. `full` adds Binance's fields to the documented ones.
-    Sim { seed: u64, full: bool },
-    /// A feed that speaks the stream dialect.
-    Stream { url: Url, ca_file: Option<PathBuf> },
-    /// What a recording has, a file or all of a directory.
-    Replay {
-        file: PathBuf,
-        speed: Speed,
-        from_ms: Option<u64>,
-        to_ms: Option<u64>,
-        begin: Begin,
-        /// From the beginning again, for ever.
-        repeat: bool,
-    },
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Sim,
-    Stream,
-    Replay,
-}
-
-const KINDS: [(&str, Kind); 3] = [("sim", Kind::Sim), ("stream", Kind::Stream), ("replay", Kind::Replay)];
-const KINDS_PLANNED: [&str; 4] = ["binance", "okx", "deriv", "coingecko"];
-
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 impl Upstream {
     pub fn kind(&self) -> &'static str {
-        match self.source {
-            Source::Sim { .. } => "sim",
-            Source::Stream { .. } => "stream",
-            Source::Replay { .. } => "replay",
+        self.source.kind().name()
+    }
+
+    /// What the venue allows, with what the configuration says instead.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            messages_per_second: self.messages_per_second,
+            streams_per_connection: self.streams_per_connection,
+            connections: self.connections,
+            ..limits(&self.source)
         }
+    }
+
+    /// What the configuration allows beyond the venue's own limits: the key, what it says, and what the venue allows.
+    pub fn beyond_limits(&self) -> Vec<(&'static str, usize, usize)> {
+        let venue = limits(&self.source);
+        let all = [
+            ("messages_per_second", self.messages_per_second as usize, venue.messages_per_second as usize),
+            ("streams_per_connection", self.streams_per_connection, venue.streams_per_connection),
+            ("connections", self.connections, venue.connections),
+        ];
+        let is_strangers = matches!(self.source.kind(), Kind::Stream) && venue == Limits::of(Kind::Stream);
+        let is_known = !is_strangers && self.source.server().is_some();
+        all.into_iter().filter(|(_, given, allowed)| is_known && given > allowed).collect()
     }
 
     /// Whether one of the patterns matches.
@@ -126,54 +125,25 @@ fn from_typed(typed: Given) -> (Place, Vec<Given>) {
 
 /// `None` if it has problems that leave nothing to run.
 fn read_one(mut section: Section<'_>, before: &[Upstream]) -> Option<Upstream> {
-    section.missing("kind", r#""sim" or "stream""#);
+    section.missing("kind", &format!("one of {}", kinds()));
     let kind = section.value("kind", None, |value| kind(value).map(Some));
-    let url = match kind {
-        Some(Kind::Sim | Kind::Replay) => None,
-        _ => section.value("url", None, |value| parsed(Url::parse)(value).map(Some)),
-    };
-    let ca_file = section.value("ca_file", None, |value| file(value).map(Some));
-    let seed = section.value("seed", 1, count(0..=u64::MAX));
-    let full = section.value("fields", false, choice(&[("document", false), ("full", true)]));
-    let replayed = replay::read(&mut section);
+    let written = section.list("symbols", parsed(symbol));
+    let source = keys::read(&mut section, kind, written.as_deref().unwrap_or_default());
 
-    let is_within = |domain| url.as_ref().is_some_and(|url: &Url| url.is_within(domain));
-    let (bitzoom, binance) = (is_within("bitzoom.com"), is_within("binance.com"));
+    let limits = match (&source, kind) {
+        (Some(source), _) => limits(source),
+        (None, kind) => Limits::of(kind.unwrap_or(Kind::Stream)),
+    };
     let streams = section.list("streams", parsed(pattern)).unwrap_or_else(|| vec![Pattern::any()]);
-    let symbols = section.list("symbols", parsed(symbol));
+    let symbols = written.map(|symbols| symbols.iter().map(|symbol| in_dialect(symbol, kind)).collect::<Vec<_>>());
     let always = section.list("always", parsed(stream_name)).unwrap_or_default();
     let linger = section.value("linger", 30 * SECOND, duration(Duration::ZERO..=24 * HOUR));
     let silence = section.value("silence", None, duration_or_off(SECOND..=24 * HOUR));
-    let messages_per_second = section.value("messages_per_second", if binance { 5 } else { 10 }, count(1..=1000));
+    let messages_per_second = section.value("messages_per_second", limits.messages_per_second, count(1..=1000));
     let streams_per_connection =
-        section.value("streams_per_connection", if bitzoom { 200 } else { 1024 }, count(1..=10_000));
-    let connections = section.value("connections", 5, count(1..=100));
+        section.value("streams_per_connection", limits.streams_per_connection, count(1..=10_000));
+    let connections = section.value("connections", limits.connections, count(1..=100));
 
-    if kind.is_some_and(|kind| kind != Kind::Replay) {
-        replay::KEYS.into_iter().for_each(|key| section.only_for(key, "kind \"replay\""));
-    }
-    match kind {
-        Some(Kind::Replay) => {
-            section.missing("file", "what `relay record` wrote, a file or a directory");
-            section.only_for("url", "kind \"stream\"");
-            section.only_for("ca_file", "kind \"stream\"");
-            section.only_for("seed", "kind \"sim\"");
-            section.only_for("fields", "kind \"sim\"");
-        }
-        Some(Kind::Sim) => {
-            section.only_for("url", "kind \"stream\"");
-            section.only_for("ca_file", "kind \"stream\"");
-        }
-        Some(Kind::Stream) => {
-            section.missing("url", r#"kind "stream" needs one, such as "wss://stream.bitzoom.com/ws""#);
-            section.only_for("seed", "kind \"sim\"");
-            section.only_for("fields", "kind \"sim\"");
-        }
-        None => {}
-    }
-    if url.as_ref().is_some_and(|url| !url.tls()) && ca_file.is_some() {
-        section.conflict("ca_file", &["url"], Reason::conflict("ca_file is only for a wss:// url"));
-    }
     if streams.is_empty() {
         section.conflict("streams", &[], Reason::must(r#"at least one pattern; ["*"] is every name"#));
     }
@@ -196,11 +166,7 @@ fn read_one(mut section: Section<'_>, before: &[Upstream]) -> Option<Upstream> {
         let text = format!("must be unique; upstream {} has this name", index + 1);
         section.conflict("name", &[], Reason::conflict(text));
     }
-    let source = match kind? {
-        Kind::Sim => Source::Sim { seed, full },
-        Kind::Stream => Source::Stream { url: url?, ca_file },
-        Kind::Replay => replayed?,
-    };
+    let source = source?;
     let name = name.unwrap_or_else(|| default_name(&source, before));
     Some(Upstream {
         name,
@@ -216,32 +182,65 @@ fn read_one(mut section: Section<'_>, before: &[Upstream]) -> Option<Upstream> {
     })
 }
 
-/// The kind or the host; numbered from the second on.
+/// What the venue allows. A feed of our own kind may be at a host that we know.
+fn limits(source: &Source) -> Limits {
+    let is_within = |domain| source.server().is_some_and(|server| server.url.is_within(domain));
+    match source.kind() {
+        Kind::Stream if is_within("binance.com") => Limits::of(Kind::Binance),
+        Kind::Stream if is_within("bitzoom.com") => Limits::of(Kind::Bitzoom),
+        kind => Limits::of(kind),
+    }
+}
+
+/// A symbol as the names of streams have it: OKX's `BTC-USDT` is `btcusdt`.
+fn in_dialect(symbol: &str, kind: Option<Kind>) -> String {
+    match kind {
+        Some(Kind::Okx) => okx_symbol(symbol),
+        _ => symbol.to_lowercase(),
+    }
+}
+
+/// `BTC-USDT-SWAP*0.01`, with what a contract is worth, is `btcusdt-swap`.
+fn okx_symbol(text: &str) -> String {
+    let id = text.split('*').next().unwrap_or_default().to_lowercase();
+    match id.split_once('-') {
+        Some((base, rest)) => format!("{base}{rest}"),
+        None => id,
+    }
+}
+
+/// The kind, the host or the format; numbered from the second on.
 fn default_name(source: &Source, before: &[Upstream]) -> String {
+    let of_host = |url: &Url| url.host().replace(':', "-");
     let name = match source {
-        Source::Sim { .. } => "sim".to_owned(),
-        Source::Replay { .. } => "replay".to_owned(),
-        Source::Stream { url, .. } => url.host().replace(':', "-"),
+        Source::Stream { server } => of_host(&server.url),
+        Source::Rest(rest) => match &rest.format {
+            Format::Json(_) => of_host(&rest.url),
+            format => format.name().to_owned(),
+        },
+        source => source.kind().name().to_owned(),
     };
     let numbered = (2..).map(|number| format!("{name}-{number}"));
     let taken = |name: &String| before.iter().any(|other| other.name == *name);
     std::iter::once(name.clone()).chain(numbered).find(|name| !taken(name)).unwrap_or(name)
 }
 
+fn kinds() -> String {
+    quoted(Kind::ALL.iter().map(|kind| kind.name()))
+}
+
 fn kind(value: &Value) -> Result<Kind, Reason> {
     let text = text(value).unwrap_or_default();
-    let supported = || quoted(KINDS.iter().map(|(name, _)| *name));
-    if let Some((_, kind)) = KINDS.iter().find(|(name, _)| *name == text) {
-        return Ok(*kind);
-    }
-    if KINDS_PLANNED.contains(&text.as_str()) {
-        return Err(Reason::NotYet { planned: text, supported: supported() });
+    if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.name() == text) {
+        return Ok(kind);
     }
     let near = match Url::parse(&text) {
         Ok(_) => Some(format!("stream={text}")),
-        Err(_) => nearest(&text, KINDS.iter().map(|(name, _)| *name)).map(|name| format!("{name:?}")),
+        Err(_) if text == "coingecko" => Some(r#""rest" with the format "coingecko-markets""#.to_owned()),
+        // As it is written, but for what a slip of the fingers changes.
+        Err(_) => nearest(&text, Kind::ALL.iter().map(|kind| kind.name())).map(|name| format!("{name:?}")),
     };
-    Err(Reason::NotOneOf { allowed: supported(), near })
+    Err(Reason::NotOneOf { allowed: kinds(), near })
 }
 
 pub(super) fn file(value: &Value) -> Result<PathBuf, Reason> {
@@ -268,10 +267,10 @@ fn stream_name(text: &str) -> Result<String, Reason> {
 }
 
 fn symbol(text: &str) -> Result<String, Reason> {
-    if !is_name(text) || text.contains(['*', '@']) {
+    if !is_name(text) || text.contains('@') || text.starts_with('*') {
         return Err(Reason::must(r#"a symbol, such as "btcusdt""#));
     }
-    Ok(text.to_lowercase())
+    Ok(text.to_owned())
 }
 
 pub(super) fn label(text: &str) -> Result<String, Reason> {

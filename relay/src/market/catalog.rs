@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use super::derive;
+use super::derive::recipe::Recipe;
+use super::entry::Subject;
 use super::pair::Pair;
 use super::product::Product;
 use super::rates::product::Rates;
@@ -68,6 +71,9 @@ impl Symbol {
 /// Makes the product of a hub channel or of a Deriv symbol, which the catalogue knows.
 pub type Factory = Box<dyn Fn(&Topic) -> Option<Box<dyn Product + Send>> + Send + Sync>;
 
+/// How a stream is made that no upstream carries; none if it cannot be.
+pub type Recipes = Box<dyn Fn(&str) -> Option<Recipe> + Send + Sync>;
+
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CatalogError {
     #[error("{0} is listed twice")]
@@ -84,6 +90,7 @@ pub struct Catalog {
     channels: Vec<Box<str>>,
     rates: Arc<Table>,
     factory: Factory,
+    recipes: Recipes,
 }
 
 impl Catalog {
@@ -106,7 +113,33 @@ impl Catalog {
         }
         let listed: Vec<Pair> = pairs.iter().map(|listed| listed.pair.clone()).collect();
         let rates = Arc::new(Table::new(&fiats, &listed, tether)?);
-        Ok(Catalog { pairs, pairs_by_symbol, symbols, symbols_by_name, channels, rates, factory })
+        Ok(Catalog {
+            pairs,
+            pairs_by_symbol,
+            symbols,
+            symbols_by_name,
+            channels,
+            rates,
+            factory,
+            recipes: Box::new(|_| None),
+        })
+    }
+
+    /// Adds the streams that can be made.
+    pub fn with_recipes(self, recipes: Recipes) -> Catalog {
+        Catalog { recipes, ..self }
+    }
+
+    /// What a topic is about: all topics of one subject come from one product.
+    pub(super) fn subject(&self, topic: &Topic) -> Subject {
+        // What is about all symbols is made by itself.
+        if let Topic::Stream { name } = topic
+            && !name.starts_with('!')
+            && let Some(recipe) = (self.recipes)(name)
+        {
+            return Subject::Streams(recipe.group().into());
+        }
+        Subject::of(topic)
     }
 
     /// Whether somebody may want it.
@@ -118,6 +151,7 @@ impl Catalog {
                 GRANULARITIES_S.contains(granularity_s) && self.symbol(symbol).is_some()
             }
             Topic::Rates { class, base, symbol } => self.rates.knows(*class, base, symbol.as_deref()),
+            Topic::Stream { name } => (self.recipes)(name).is_some(),
         }
     }
 
@@ -129,6 +163,7 @@ impl Catalog {
         match topic {
             Topic::Rates { class, base, .. } => Some(Box::new(Rates::new(self.rates.clone(), *class, base)?)),
             Topic::Hub { .. } | Topic::Ticks { .. } | Topic::Candles { .. } => (self.factory)(topic),
+            Topic::Stream { name } => Some(derive::product(&(self.recipes)(name)?)),
         }
     }
 

@@ -140,7 +140,7 @@ fn tick(text: &str) -> Option<Event<'_>> {
 
 /// The values of these keys; the last one where a key comes twice, none where it is null. `None` if the text is no
 /// object, or not whole.
-fn read<'a, const COUNT: usize>(text: &'a str, keys: [&str; COUNT]) -> Option<[Option<Value<'a>>; COUNT]> {
+pub(super) fn read<'a, const COUNT: usize>(text: &'a str, keys: [&str; COUNT]) -> Option<[Option<Value<'a>>; COUNT]> {
     let mut values = [None; COUNT];
     let mut object = Object::open(text)?;
     while let Some(member) = object.next().ok()? {
@@ -153,7 +153,7 @@ fn read<'a, const COUNT: usize>(text: &'a str, keys: [&str; COUNT]) -> Option<[O
 }
 
 /// A message that says it is another one came under the wrong name.
-fn is_named(event: &str, name: Option<Value<'_>>) -> Option<()> {
+pub(super) fn is_named(event: &str, name: Option<Value<'_>>) -> Option<()> {
     match name {
         None => Some(()),
         Some(name) => (plain(Some(name))? == event).then_some(()),
@@ -173,21 +173,21 @@ fn time_or_zero(time: Option<Value<'_>>) -> Option<u64> {
 }
 
 /// A decimal, quoted or not.
-fn number(value: Option<Value<'_>>) -> Option<&str> {
+pub(super) fn number(value: Option<Value<'_>>) -> Option<&str> {
     let value = value?;
     let text = if value.kind == ValueKind::Number { value.text } else { plain(Some(value))? };
     is_decimal(text).then_some(text)
 }
 
 /// The text of a string without escapes, which can be borrowed.
-fn plain(value: Option<Value<'_>>) -> Option<&str> {
+pub(super) fn plain(value: Option<Value<'_>>) -> Option<&str> {
     let text = value.filter(|value| value.kind == ValueKind::String)?.text;
     let inner = &text[1..text.len() - 1];
     (!inner.contains('\\')).then_some(inner)
 }
 
 /// An integer's own text: ids may be longer than 64 bits some day.
-fn integer_text(value: Option<Value<'_>>) -> Option<&str> {
+pub(super) fn integer_text(value: Option<Value<'_>>) -> Option<&str> {
     let text = value.filter(|value| value.kind == ValueKind::Number)?.text;
     let digits = text.strip_prefix('-').unwrap_or(text);
     digits.bytes().all(|byte| byte.is_ascii_digit()).then_some(text)
@@ -209,7 +209,7 @@ fn is_decimal(text: &str) -> bool {
 }
 
 /// An array of levels, each of which starts with a price and a quantity.
-fn levels(value: Option<Value<'_>>) -> Option<&str> {
+pub(super) fn levels(value: Option<Value<'_>>) -> Option<&str> {
     let text = value?.text;
     let mut levels = Array::open(text)?;
     while let Some(level) = levels.next().ok()? {

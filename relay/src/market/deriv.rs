@@ -345,7 +345,7 @@ impl Product for DerivSymbol {
             Topic::Candles { granularity_s, .. } => {
                 self.wanted.candles.retain(|(wanted_s, _)| wanted_s != granularity_s);
             }
-            Topic::Hub { .. } | Topic::Rates { .. } => {}
+            Topic::Hub { .. } | Topic::Rates { .. } | Topic::Stream { .. } => {}
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 use super::event::Event;
-use super::product::{Answer, Key, Out, Product, Question};
+use super::product::{Answer, Key, Out, Product, Question, Undecodable};
 use super::topic::{Class, Topic};
 use crate::limits::{PRODUCT_LINGER_MS, QUESTION_WAIT_MS};
 
@@ -15,14 +15,18 @@ pub enum Subject {
     Channel(Box<str>),
     Symbol(Box<str>),
     Table(Class, Box<str>),
+    /// Streams that are made together, by the group of their recipes.
+    Streams(Box<str>),
 }
 
 impl Subject {
+    /// Of a stream this is the name; the catalogue knows what is made together.
     pub fn of(topic: &Topic) -> Subject {
         match topic {
             Topic::Hub { channel } => Subject::Channel(channel.clone()),
             Topic::Ticks { symbol, .. } | Topic::Candles { symbol, .. } => Subject::Symbol(symbol.clone()),
             Topic::Rates { class, base, .. } => Subject::Table(*class, base.clone()),
+            Topic::Stream { name } => Subject::Streams(name.clone()),
         }
     }
 }
@@ -36,6 +40,8 @@ pub struct Entry {
     pub sources: Vec<Box<str>>,
     /// When it stands in the market's queue.
     pub due_ms: u64,
+    /// Whether it was sure when that was looked at last.
+    pub was_sure: bool,
     product: Box<dyn Product + Send>,
     topics: HashMap<Topic, Want, RandomState>,
     /// The earliest end of a linger.
@@ -75,6 +81,7 @@ impl Entry {
             product,
             sources: Vec::new(),
             due_ms: u64::MAX,
+            was_sure: true,
             topics: HashMap::default(),
             linger_end_ms: u64::MAX,
             waiting: Vec::new(),
@@ -137,8 +144,37 @@ impl Entry {
         }
     }
 
+    /// Hands over a message to a product that reads such; `None` to one that does not.
+    pub fn take_message(
+        &mut self,
+        source: &str,
+        message: &[u8],
+        is_kept: bool,
+        now_ms: u64,
+        out: &mut Out<'_>,
+    ) -> Option<Result<(), Undecodable>> {
+        let Entry { product, topics, .. } = self;
+        product.reads_messages().then(|| {
+            let text = std::str::from_utf8(message).map_err(|_| Undecodable)?;
+            product.take_message(source, text, is_kept, now_ms, &mut |topic, key, bytes| {
+                if topics.get(topic).is_some_and(|want| want.has_client) {
+                    out(topic, key, bytes);
+                }
+            })
+        })
+    }
+
     pub fn lose(&mut self, source: &str) {
         self.product.lose(source);
+    }
+
+    pub fn interrupt(&mut self, source: &str) {
+        self.product.interrupt(source);
+    }
+
+    /// Whether what its topics said can be believed.
+    pub fn is_sure(&self) -> bool {
+        self.product.is_sure()
     }
 
     /// Ends what has lingered long enough, then lets the product do what is due.

@@ -1,7 +1,7 @@
 //! From what venues say to what the other dialects need: instruments, prices, candles, tables of rates.
 //!
-//! The stream dialect forwards a venue's messages as they are. The others have messages of their own, and those are made
-//! here, once for each [`topic`], and only while somebody wants it. A [`product`] takes decoded [`event`]s of the
+//! The stream dialect forwards a venue's messages as they are, and what the venue does not have is [`derive`]d. The other
+//! dialects have messages of their own. All that is made here, once for each [`topic`], and only while somebody wants it. A [`product`] takes decoded [`event`]s of the
 //! streams it needs and says what its topics' clients get. Nothing here holds a socket, a task or a clock.
 //!
 //! The [`Market`] is what the caller talks to. It makes products as they are wanted, by the [`catalog`], keeps each as
@@ -15,6 +15,7 @@ pub mod topic;
 
 pub mod decode;
 pub mod deriv;
+pub mod derive;
 pub mod hub;
 pub mod rates;
 
@@ -88,6 +89,8 @@ pub struct Market {
     /// Where each open question waits.
     questions: HashMap<u64, u32, RandomState>,
     answers: Vec<Answered>,
+    /// Topics whose product became sure or unsure since that was asked last.
+    swayed: Vec<Topic>,
     counters: Counters,
 }
 
@@ -103,6 +106,7 @@ impl Market {
             queue: BTreeSet::new(),
             questions: HashMap::default(),
             answers: Vec::new(),
+            swayed: Vec::new(),
             counters: Counters::default(),
         }
     }
@@ -133,7 +137,7 @@ impl Market {
 
     /// A topic's last client is gone. It is kept warm for a while.
     pub fn unwant(&mut self, topic: &Topic) {
-        let Some(slot) = self.subjects.get(&Subject::of(topic)).copied() else { return };
+        let Some(slot) = self.subjects.get(&self.catalog.subject(topic)).copied() else { return };
         let now_ms = self.now_ms;
         self.entry(slot).unwant(topic, now_ms);
         self.settle(slot);
@@ -200,19 +204,31 @@ impl Market {
     }
 
     fn hand(&mut self, readers: &[u32], name: &str, payload: &[u8], said_ms: Option<u64>, out: &mut Out<'_>) {
-        let Some(event) = decode(name, payload) else {
-            self.counters.undecodable_total += 1;
+        if readers.is_empty() {
             return;
-        };
-        self.counters.decoded_total += 1;
+        }
+        let now_ms = self.now_ms;
+        let mut event = None;
+        let mut is_read = true;
         for &slot in readers {
-            let now_ms = self.now_ms;
             let mut emitted = 0;
             let entry = self.entry(slot);
-            entry.take(name, &event, said_ms, now_ms, &mut counted(&mut emitted, out));
+            let mut say = counted(&mut emitted, out);
+            match entry.take_message(name, payload, said_ms.is_some(), now_ms, &mut say) {
+                Some(taken) => is_read &= taken.is_ok(),
+                None => match event.get_or_insert_with(|| decode(name, payload)) {
+                    Some(event) => entry.take(name, event, said_ms, now_ms, &mut say),
+                    None => is_read = false,
+                },
+            }
+            drop(say);
             self.counters.emitted_total += emitted;
             self.answer(slot);
             self.requeue(slot);
+        }
+        match is_read {
+            true => self.counters.decoded_total += 1,
+            false => self.counters.undecodable_total += 1,
         }
     }
 
@@ -225,9 +241,29 @@ impl Market {
         }
     }
 
+    /// The connection that brings a source is lost.
+    pub fn source_interrupted(&mut self, name: &str) {
+        let readers: SmallVec<[u32; 8]> = self.sources.readers(name).unwrap_or_default().into();
+        for slot in readers {
+            self.entry(slot).interrupt(name);
+            self.requeue(slot);
+        }
+    }
+
+    /// Whether what a topic's product said can be believed.
+    pub fn is_sure(&self, topic: &Topic) -> bool {
+        let slot = self.subjects.get(&self.catalog.subject(topic));
+        slot.and_then(|slot| self.entries[*slot as usize].as_ref()).is_none_or(Entry::is_sure)
+    }
+
+    /// The topics for which that changed since this was asked last.
+    pub fn take_swayed(&mut self) -> Vec<Topic> {
+        std::mem::take(&mut self.swayed)
+    }
+
     /// The streams a topic is made of.
     pub fn sources_of(&self, topic: &Topic) -> &[Box<str>] {
-        let slot = self.subjects.get(&Subject::of(topic));
+        let slot = self.subjects.get(&self.catalog.subject(topic));
         let entry = slot.and_then(|slot| self.entries[*slot as usize].as_ref());
         entry.map_or(&[], |entry| &entry.sources)
     }
@@ -301,7 +337,7 @@ impl Market {
         if !self.catalog.knows(topic) {
             return Err(unknown());
         }
-        let subject = Subject::of(topic);
+        let subject = self.catalog.subject(topic);
         if let Some(slot) = self.subjects.get(&subject) {
             return Ok(*slot);
         }
@@ -380,8 +416,14 @@ impl Market {
         let entry = self.entry(slot);
         let skipped_count = entry.take_skipped();
         let due_ms = entry.next_due_ms();
+        let is_sure = entry.is_sure();
+        let swayed: Vec<Topic> = match std::mem::replace(&mut entry.was_sure, is_sure) == is_sure {
+            true => Vec::new(),
+            false => entry.topics().cloned().collect(),
+        };
         let before_ms = std::mem::replace(&mut entry.due_ms, due_ms);
         self.counters.skipped_total += skipped_count;
+        self.swayed.extend(swayed);
         if due_ms != before_ms {
             self.queue.remove(&(before_ms, slot));
             self.queue.insert((due_ms, slot));

@@ -4,13 +4,7 @@
 use std::fmt;
 
 use crate::limits::NAME_BYTES_MAX;
-
-/// What venues quote in, as far as a name without a separator has to be taken apart.
-const QUOTES: [&str; 33] = [
-    "USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USD1", "USD", "DAI", "BTC", "ETH", "BNB", "EUR", "GBP", "JPY", "AUD",
-    "NZD", "CAD", "CHF", "CNY", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "TRY", "BRL", "MXN", "ZAR", "SGD", "HKD",
-    "INR", "UAH",
-];
+use crate::venue::quote::{self, QUOTES};
 
 /// How much of one is paid for one unit of the other. Both are in upper case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,9 +35,8 @@ impl Pair {
             return Some(pair);
         }
         let name = upper(text);
-        let quotes = QUOTES.iter().filter(|quote| name.len() > quote.len() && name.ends_with(**quote));
-        let quote = quotes.max_by_key(|quote| quote.len())?;
-        Pair::new(&name[..name.len() - quote.len()], quote)
+        let (base, quote) = quote::split(&name)?;
+        Pair::new(base, quote)
     }
 
     fn parse_deriv(text: &str) -> Option<Pair> {

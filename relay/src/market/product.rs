@@ -27,6 +27,32 @@ pub trait Product {
         self.take(source, event, now_ms, out);
     }
 
+    /// Whether it reads messages as they are rather than events: what is made of the stream dialect for the stream
+    /// dialect needs more of them than others do.
+    fn reads_messages(&self) -> bool {
+        false
+    }
+
+    /// A message of a source, for those who read such. `is_kept`: its newest word from before anybody read it.
+    fn take_message(
+        &mut self,
+        _source: &str,
+        _text: &str,
+        _is_kept: bool,
+        _now_ms: u64,
+        _out: &mut Out<'_>,
+    ) -> Result<(), Undecodable> {
+        Err(Undecodable)
+    }
+
+    /// The connection that brings a source is lost: it may miss something from here on.
+    fn interrupt(&mut self, _source: &str) {}
+
+    /// False while what it said cannot be believed though its sources are there: a book that resynchronises.
+    fn is_sure(&self) -> bool {
+        true
+    }
+
     /// A source is gone, or silent for too long: who comes from now on waits for what it says next.
     fn lose(&mut self, _source: &str) {}
 
@@ -45,6 +71,11 @@ pub trait Product {
         0
     }
 }
+
+/// A message that is malformed, or not what its stream's name says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the message cannot be read")]
+pub struct Undecodable;
 
 /// Where messages go: topic, key, and the message's text as the clients' dialect has it (what a Deriv subscription
 /// itself must say is put before it for each).

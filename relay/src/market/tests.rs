@@ -1,6 +1,7 @@
 //! The market with products that are none: what is asked of its sources, who gets what, and what it holds.
 
 mod simulation;
+mod streams;
 
 use std::collections::BTreeSet;
 
@@ -30,7 +31,7 @@ impl Fake {
         let subject = match topic {
             Topic::Hub { channel } => channel.to_string(),
             Topic::Ticks { symbol, .. } | Topic::Candles { symbol, .. } => symbol.to_string(),
-            Topic::Rates { .. } => panic!("rates are made by the catalogue"),
+            Topic::Rates { .. } | Topic::Stream { .. } => panic!("the catalogue makes them"),
         };
         Fake { subject, seen: Vec::new(), wanted: BTreeSet::new(), has_data: false, due_ms: u64::MAX }
     }
@@ -48,7 +49,7 @@ fn needs(topic: &Topic) -> Vec<String> {
         Topic::Hub { channel } => vec![format!("{channel}@trade"), "shared@trade".to_owned()],
         Topic::Ticks { symbol, .. } => vec![format!("{}@tick", symbol.to_lowercase())],
         Topic::Candles { symbol, .. } => vec![format!("{}@tick", symbol.to_lowercase()), "shared@trade".to_owned()],
-        Topic::Rates { .. } => Vec::new(),
+        Topic::Rates { .. } | Topic::Stream { .. } => Vec::new(),
     }
 }
 

@@ -1,11 +1,13 @@
-//! The names of derived topics. Each has a blank in it, which no stream has, so the two cannot be confused.
+//! The names of derived topics. Those of other dialects than stream have a blank, which no stream has, so that the two
+//! cannot be confused.
 
 use std::fmt;
 
 use crate::fanout::kind::Kind;
 pub use crate::wire::socketio::event::Class;
+use crate::wire::stream::kind::kind_of;
 
-/// What a channel of a dialect other than stream is about.
+/// What a channel is about that the market fills.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Topic {
     /// A hub channel, with all its instruments.
@@ -16,11 +18,16 @@ pub enum Topic {
     Candles { symbol: Box<str>, granularity_s: u32 },
     /// Prices in a base: of all symbols, or of one.
     Rates { class: Class, base: Box<str>, symbol: Option<Box<str>> },
+    /// A stream that no upstream carries as it is.
+    Stream { name: Box<str> },
 }
 
 impl Topic {
     /// Reads what `Display` writes.
     pub fn parse(name: &str) -> Option<Topic> {
+        if !name.contains(' ') {
+            return kind_of(name).map(|_| Topic::Stream { name: name.into() });
+        }
         let mut words = name.split(' ');
         let topic = match (words.next()?, words.next()?) {
             ("hub", channel) => Topic::Hub { channel: channel.into() },
@@ -45,6 +52,7 @@ impl Topic {
             Topic::Ticks { .. } => Kind::Event,
             Topic::Candles { .. } | Topic::Rates { symbol: Some(_), .. } => Kind::State,
             Topic::Rates { symbol: None, .. } => Kind::Rows,
+            Topic::Stream { name } => kind_of(name).unwrap_or(Kind::Event),
         }
     }
 }
@@ -64,6 +72,7 @@ impl fmt::Display for Topic {
                 write!(f, "{class} {base}")?;
                 symbol.as_ref().map_or(Ok(()), |symbol| write!(f, " {symbol}"))
             }
+            Topic::Stream { name } => f.write_str(name),
         }
     }
 }
@@ -82,10 +91,12 @@ mod tests {
             "fiat USD",
             "fiat USD EUR",
             "crypto EUR BTC",
+            "btcusdt@depth5@250ms",
+            "!ticker@arr",
         ] {
             assert_eq!(Topic::parse(name).unwrap().to_string(), name);
         }
-        for name in ["", "hub", "hub a b", "ticks", "candles R_50", "candles R_50 x", "btcusdt@trade", "fiat USD EUR x"]
+        for name in ["", "hub", "hub a b", "ticks", "candles R_50", "candles R_50 x", "btcusdt@trdae", "fiat USD EUR x"]
         {
             assert_eq!(Topic::parse(name), None, "{name:?}");
         }

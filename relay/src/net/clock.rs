@@ -28,6 +28,11 @@ impl Clock {
         self.start.elapsed().as_millis() as u64
     }
 
+    /// The tick that is under way.
+    pub fn tick(&self) -> Tick {
+        (self.now_ms() / TICK_MS) as Tick + 1
+    }
+
     /// Milliseconds since 1970, for what clients are told.
     pub fn calendar_ms(&self) -> u64 {
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)

@@ -66,6 +66,7 @@ impl Shard {
             Topic::Hub { .. } => Dialect::Hub,
             Topic::Ticks { .. } | Topic::Candles { .. } => Dialect::Deriv,
             Topic::Rates { .. } => Dialect::SocketIo,
+            Topic::Stream { .. } => Dialect::Stream,
         };
         let wanted = Wanted { name, kind: topic.kind(), dialect, dead: false, client: None };
         let channel = self.shared.topics.subscribe(wanted, self.id);

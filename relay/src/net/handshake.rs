@@ -3,7 +3,6 @@
 //! A storm of connections thus costs no more memory than one handshake after the other, and sockets that do nothing
 //! shut nobody out.
 
-use std::cell::Cell;
 use std::net::{IpAddr, TcpStream};
 use std::rc::Rc;
 
@@ -11,7 +10,7 @@ use tokio::task::AbortHandle;
 
 use super::clock::{TICKS_PER_SECOND, Tick};
 use super::conn::slot_of;
-use super::http::{self, Phase};
+use super::http::{self, Phase, Progress};
 use super::shard::Shard;
 use crate::wire::http::ip::IpKey;
 
@@ -28,15 +27,14 @@ pub struct Handshakes {
 
 struct Running {
     task: AbortHandle,
-    since: Tick,
     ip: IpKey,
-    phase: Rc<Cell<Phase>>,
+    progress: Rc<Progress>,
 }
 
 impl Running {
     /// Whether it takes a place here: one whose answer stays open does not.
     fn counts(&self) -> bool {
-        self.phase.get() != Phase::Long
+        self.progress.phase() != Phase::Long
     }
 }
 
@@ -66,13 +64,13 @@ impl Handshakes {
     /// Ends the oldest one that merely stays, of this address if one is given.
     fn shed(&mut self, now: Tick, of: Option<IpKey>) -> bool {
         let gives_way = |running: &Running| {
-            let age = now.saturating_sub(running.since);
+            let age = now.saturating_sub(running.progress.since());
             of.is_none_or(|ip| running.ip == ip)
                 && running.counts()
-                && (age > STUCK || age > YOUNG && running.phase.get() == Phase::Idle)
+                && (age > STUCK || age > YOUNG && running.progress.phase() == Phase::Idle)
         };
         let candidates = self.running.iter().enumerate().filter(|(_, running)| gives_way(running));
-        let oldest = candidates.min_by_key(|(_, running)| running.since).map(|(at, _)| at);
+        let oldest = candidates.min_by_key(|(_, running)| running.progress.since()).map(|(at, _)| at);
         oldest.inspect(|&at| self.running.swap_remove(at).task.abort()).is_some()
     }
 
@@ -118,11 +116,45 @@ impl Shard {
             let stream = TcpStream::from(fd);
             let place = self.http.take_place(ip);
             let peer = stream.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
-            let phase = Rc::new(Cell::new(Phase::Busy));
+            let progress = Rc::new(Progress::new(self.tick));
             let request =
-                http::Waiting { ticket: conn.ticket, refused: conn.refused, peer, place, phase: phase.clone() };
+                http::Waiting { ticket: conn.ticket, refused: conn.refused, peer, place, progress: progress.clone() };
             let task = tokio::task::spawn_local(http::serve(self.http.clone(), stream, request));
-            self.handshakes.running.push(Running { task: task.abort_handle(), since: self.tick, ip, phase });
+            self.handshakes.running.push(Running { task: task.abort_handle(), ip, progress });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is shed is the request that gets nowhere, or who has been answered, however old their connections are.
+    #[tokio::test]
+    async fn a_connection_that_asks_anew_is_not_old() {
+        let old = 100 * TICKS_PER_SECOND;
+        // (phase, since) of each, and which one is shed.
+        type Case<'a> = (&'a [(Phase, Tick)], Option<usize>);
+        let table: &[Case<'_>] = &[
+            (&[(Phase::Busy, old), (Phase::Busy, old - STUCK - 1)], Some(1)),
+            (&[(Phase::Busy, old - STUCK), (Phase::Idle, old - YOUNG - 1)], Some(1)),
+            (&[(Phase::Busy, old - STUCK), (Phase::Idle, old - YOUNG)], None),
+            (&[(Phase::Long, 0), (Phase::Busy, old)], None),
+        ];
+        for (connections, expected) in table {
+            let mut handshakes = Handshakes::new(2);
+            for &(phase, since) in *connections {
+                let progress = Rc::new(Progress::new(0));
+                progress.set(phase, since);
+                let task = tokio::spawn(std::future::pending::<()>()).abort_handle();
+                let ip = IpKey::from(IpAddr::from([127, 0, 0, 1]));
+                handshakes.running.push(Running { task, ip, progress });
+            }
+            let tasks: Vec<_> = handshakes.running.iter().map(|running| running.task.clone()).collect();
+            let shed = handshakes.shed(old, None);
+            tokio::task::yield_now().await;
+            assert_eq!(tasks.iter().position(|task| task.is_finished()), *expected, "{connections:?}");
+            assert_eq!(shed, expected.is_some());
         }
     }
 }

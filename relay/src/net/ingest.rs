@@ -1,10 +1,13 @@
 //! From a venue's message to its channel's log, and the news to the shards that want it.
 
+mod order;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use self::order::{Order, Revived};
 use super::shared::Shared;
 use crate::fanout::channel::Channel;
 use crate::fanout::kind::Kind;
@@ -14,6 +17,8 @@ use crate::fanout::stamps::Publisher;
 use crate::fanout::topics::Demand;
 use crate::limits::SERVE_BYTES_MAX;
 use crate::metrics::{Stages, UpstreamCounters};
+use crate::venue::merge::{Frame, Merge, Source, Verdict};
+use crate::venue::sequence::{Numbers, Rule};
 use crate::wire::notice::StreamState;
 use crate::wire::stream::upstream::is_closed_kline;
 
@@ -34,6 +39,8 @@ pub struct Ingest {
     /// Rows that are published with the next flush.
     rows: Vec<Pending>,
     stages: Stages,
+    order: Order,
+    numbers: Numbers,
 }
 
 /// How a connection to a venue stands.
@@ -63,6 +70,9 @@ struct Entry {
     fresh: bool,
     /// When its connection was lost, if it is.
     lost_ns: Option<u64>,
+    /// The outage in the list of gaps, while there is one.
+    outage: Option<u64>,
+    merge: Merge,
 }
 
 impl Ingest {
@@ -79,7 +89,14 @@ impl Ingest {
             told: 0,
             rows: Vec::new(),
             stages: Stages::default(),
+            order: Order::default(),
+            numbers: Numbers::default(),
         }
+    }
+
+    /// Whether the venue's numbers of trades have holes. To be said before anything is asked for.
+    pub fn set_numbers(&mut self, numbers: Numbers) {
+        self.numbers = numbers;
     }
 
     pub fn counters(&self) -> &UpstreamCounters {
@@ -117,7 +134,15 @@ impl Ingest {
             Demand::Want { channel, appender } => {
                 let id = channel.id;
                 if let Some(appender) = appender {
-                    let entry = Entry { channel: channel.clone(), appender, proven: false, fresh: true, lost_ns: None };
+                    let entry = Entry {
+                        channel: channel.clone(),
+                        appender,
+                        proven: false,
+                        fresh: true,
+                        lost_ns: None,
+                        outage: None,
+                        merge: Merge::new(Rule::of(&channel.name, self.numbers)),
+                    };
                     let place = id as usize;
                     if self.entries.len() <= place {
                         self.entries.resize_with(place + 1, || None);
@@ -144,7 +169,7 @@ impl Ingest {
     }
 
     /// One message of a venue. Returns the channel's number if we hold it.
-    pub fn frame(&mut self, name: &str, payload: &[u8], read_ns: u64) -> Option<u32> {
+    pub fn frame(&mut self, source: Source, name: &str, payload: &[u8], read_ns: u64) -> Option<u32> {
         let Some(id) = self.find(name) else {
             self.counters().unknown.one();
             return None;
@@ -153,46 +178,68 @@ impl Ingest {
         if !std::mem::replace(&mut entry.proven, true) {
             self.shared.topics.prove(id);
         }
-        let counters = &self.shared.metrics.upstreams[self.upstream].counters;
-        let unchanged =
-            std::mem::take(&mut entry.fresh) && entry.channel.kind != Kind::Event && entry.appender.newest_is(payload);
-        if entry.lost_ns.take().is_some() {
+        let order = &mut self.order;
+        let revived =
+            entry.lost_ns.take().map(|_| Revived { gap: entry.outage.take(), disorder: order.tally.disorder });
+        if revived.is_some() {
             entry.channel.set_condition(StreamState::Live);
-        } else if unchanged {
-            counters.repeated.one();
-            return Some(id);
         }
-        if unchanged {
-            // Said once already; but that the channel is live again is news.
-            counters.repeated.one();
+        let frame = Frame { source, payload, read_ns };
+        let verdict = entry.merge.offer(frame, &order.sources, &mut order.tally);
+        let is_waiting = verdict == Verdict::Held || entry.merge.due_ns().is_some();
+        match verdict {
+            Verdict::Publish => self.publish(id, payload, read_ns),
+            Verdict::Held => self.hold(id),
+            Verdict::Duplicate | Verdict::Late => {}
+        }
+        if revived.is_some() {
+            // That it is live again is news, whatever became of the frame.
+            let channel = self.entry(id)?.channel.clone();
+            self.post(&channel);
+        }
+        self.write_down(id, revived);
+        if is_waiting {
+            self.release(id);
+        }
+        Some(id)
+    }
+
+    /// Puts a message into its channel's log.
+    fn publish(&mut self, id: u32, payload: &[u8], read_ns: u64) {
+        let Some(entry) = self.entries.get_mut(id as usize).and_then(Option::as_deref_mut) else { return };
+        let counters = &self.shared.metrics.upstreams[self.upstream].counters;
+        if std::mem::take(&mut entry.fresh) && entry.channel.kind != Kind::Event && entry.appender.newest_is(payload) {
+            // Said once already.
+            return counters.repeated.one();
+        }
+        let stamp_ns = self.stamps.begin(read_ns);
+        if entry.channel.kind == Kind::Kline && is_closed_kline(payload) {
+            entry.appender.append_closed(payload, stamp_ns);
         } else {
-            let stamp_ns = self.stamps.begin(read_ns);
-            if entry.channel.kind == Kind::Kline && is_closed_kline(payload) {
-                entry.appender.append_closed(payload, stamp_ns);
-            } else {
-                entry.appender.append(payload, stamp_ns);
-            }
-            self.stamps.end();
+            entry.appender.append(payload, stamp_ns);
         }
+        self.stamps.end();
         counters.published.one();
         counters.bytes.add(payload.len() as u64);
         let channel = entry.channel.clone();
         self.post(&channel);
         self.stages.published.saturating_record(self.shared.clock.now_ns().saturating_sub(read_ns));
-        Some(id)
     }
 
     /// A message of a derived topic. `key` says what it replaces, where frames have keys.
     pub fn derived(&mut self, id: u32, key: u32, payload: &[u8], read_ns: u64) {
         let Some(entry) = self.entries.get_mut(id as usize).and_then(Option::as_deref_mut) else { return };
-        entry.proven = true;
+        if !std::mem::replace(&mut entry.proven, true) {
+            self.shared.topics.prove(id);
+        }
         if entry.channel.kind == Kind::Rows {
             return self.add_row(id, key, payload, read_ns);
         }
         let stamp_ns = self.stamps.begin(read_ns);
-        match entry.channel.kind.is_keyed() {
-            true => entry.appender.append_keyed(key, payload, stamp_ns),
-            false => entry.appender.append(payload, stamp_ns),
+        match entry.channel.kind {
+            kind if kind.is_keyed() => entry.appender.append_keyed(key, payload, stamp_ns),
+            Kind::Kline if is_closed_kline(payload) => entry.appender.append_closed(payload, stamp_ns),
+            _ => entry.appender.append(payload, stamp_ns),
         };
         self.stamps.end();
         let counters = &self.shared.metrics.upstreams[self.upstream].counters;
@@ -272,6 +319,7 @@ impl Ingest {
             let channel = entry.channel.clone();
             self.counters().gaps.one();
             self.post(&channel);
+            self.begin_outage(id);
         }
     }
 
@@ -280,8 +328,11 @@ impl Ingest {
         let now_ns = self.now_ns();
         let Some(entry) = self.entry(id) else { return };
         if entry.proven {
-            entry.lost_ns.get_or_insert(now_ns);
+            let is_new = entry.lost_ns.replace(entry.lost_ns.unwrap_or(now_ns)).is_none();
             self.make_stale(id);
+            if is_new {
+                self.begin_outage(id);
+            }
         }
     }
 
@@ -330,8 +381,14 @@ impl Ingest {
         let stale_ns = self.shared.config.stale_after.as_nanos() as u64;
         let mut stale = Vec::new();
         let mut lost = 0;
+        let mut states = [0; 3];
+        let mut unproven = 0;
         for entry in self.entries.iter_mut().flatten() {
             entry.appender.trim(now_ns);
+            match entry.proven {
+                true => states[entry.channel.condition() as usize] += 1,
+                false => unproven += 1,
+            }
             let Some(since) = entry.lost_ns else { continue };
             lost += 1;
             if now_ns.saturating_sub(since) >= stale_ns {
@@ -343,6 +400,12 @@ impl Ingest {
         }
         self.flush();
         self.counters().stale.set(lost);
+        let counters = self.counters();
+        let states = states.into_iter().chain([unproven]);
+        let shown =
+            [&counters.topics_live, &counters.topics_recovering, &counters.topics_stale, &counters.topics_unproven];
+        shown.into_iter().zip(states).for_each(|(counter, count)| counter.set(count));
+        self.show_tally();
         self.shared.topics.budget().adjust();
         self.shared.metrics.upstreams[self.upstream].stages.take_over(&mut self.stages);
     }

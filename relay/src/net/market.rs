@@ -214,6 +214,8 @@ impl Runner {
             while let Some(id) = bell.doorbell.pop() {
                 self.read(id);
             }
+            // That a book is in order again is told before what it says, which `poll` does.
+            self.follow_swayed();
             let now_ns = shared.clock.now_ns();
             let (ids, ingest) = (&self.ids, &mut self.ingest);
             self.market.poll(shared.clock.calendar_ms(), &mut |topic, key, message| {
@@ -232,6 +234,7 @@ impl Runner {
                 self.catch_up(reader, &name);
             }
         }
+        self.follow_swayed();
         for topic in std::mem::take(&mut self.begun) {
             self.follow(&topic);
         }
@@ -278,10 +281,18 @@ impl Runner {
             });
         }
         if changed && condition != StreamState::Live {
-            if condition == StreamState::Stale {
-                self.market.source_lost(&name);
+            match condition {
+                StreamState::Stale => self.market.source_lost(&name),
+                StreamState::Recovering | StreamState::Live => self.market.source_interrupted(&name),
             }
             self.follow_all(&name);
+        }
+    }
+
+    /// Products that are sure again, or are not any more.
+    fn follow_swayed(&mut self) {
+        for topic in self.market.take_swayed() {
+            self.follow(&topic);
         }
     }
 
@@ -326,13 +337,22 @@ impl Runner {
         }
     }
 
-    /// What is made of sources is live while all of them are, and stale once none is anything but stale.
+    /// What is made of sources is live while all of them are, and stale once none is anything but stale. A source that has
+    /// said nothing yet counts for nothing.
     fn follow(&mut self, topic: &Topic) {
         let Some(&id) = self.ids.get(topic) else { return };
-        let condition = |name: &str| Some(self.sources[*self.names.get(name)? as usize].as_ref()?.condition);
-        let mut conditions = self.market.sources_of(topic).iter().filter_map(|name| condition(name)).peekable();
+        let source = |name: &str| self.sources[*self.names.get(name)? as usize].as_ref();
+        let sources: Vec<&Source> = self.market.sources_of(topic).iter().filter_map(|name| source(name)).collect();
+        let has_spoken = |source: &&&Source| source.channel.log.head() > 0;
+        let is_begun = sources.iter().any(|source| has_spoken(&source));
+        let heard = sources.iter().filter(|source| !is_begun || has_spoken(source));
+        let mut conditions = heard.map(|source| source.condition).peekable();
         let Some(&first) = conditions.peek() else { return };
-        let condition = if conditions.all(|other| other == first) { first } else { StreamState::Recovering };
+        let condition = match conditions.all(|other| other == first) {
+            true if first == StreamState::Live && !self.market.is_sure(topic) => StreamState::Recovering,
+            true => first,
+            false => StreamState::Recovering,
+        };
         self.ingest.set_condition(id, condition);
     }
 
@@ -441,8 +461,12 @@ fn newest(log: &Log) -> Cursor {
     }
 }
 
-/// How a source is kept: what no stream dialect has is the present state of something.
+/// How a source is kept: what no stream dialect has is the present state of something, but for books, which are told
+/// change by change.
 fn kind_of(name: &str) -> Kind {
+    if name.ends_with("@book") {
+        return Kind::Event;
+    }
     if name.ends_with("@tick") || name.starts_with("coingecko@") {
         return Kind::State;
     }

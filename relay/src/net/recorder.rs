@@ -45,11 +45,13 @@ pub fn start(
 }
 
 fn origin(upstream: &Upstream) -> Origin {
-    let url = match &upstream.source {
-        Source::Stream { url, .. } => url.to_string(),
-        Source::Sim { .. } | Source::Replay { .. } => String::new(),
-    };
+    let url = upstream.source.server().map(|server| server.url.to_string()).unwrap_or_default();
     // Keys stand in queries.
     let url = url.split('?').next().unwrap_or_default().to_owned();
-    Origin { name: upstream.name.clone(), kind: upstream.kind().to_owned(), url }
+    let symbols = match &upstream.source {
+        Source::Okx { instruments, .. } => instruments.clone(),
+        Source::Deriv { symbols, .. } => symbols.clone(),
+        _ => upstream.symbols.clone().unwrap_or_default(),
+    };
+    Origin { name: upstream.name.clone(), kind: upstream.kind().to_owned(), url, symbols }
 }

@@ -11,6 +11,7 @@ use foldhash::fast::RandomState;
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, channel};
 
 use super::ingest::{Ingest, Link};
+use super::upstream;
 use crate::config::{Begin, Source, Speed, Upstream};
 use crate::fanout::topics::Demand;
 use crate::record::dialect::{Decoders, adapter};
@@ -18,7 +19,10 @@ use crate::record::format::{Header, Kind, Origin, Record};
 use crate::record::moment;
 use crate::record::reader::{Block, Read, ReadError, Reader, Span, expand, header};
 use crate::record::source::Condition;
+use crate::record::writer::{CLOSED_BY_US, leg_of};
 use crate::venue::adapter::{Invalid, Said};
+use crate::venue::merge::Source as Line;
+use crate::venue::sequence::Numbers;
 
 /// Messages published at most before others have their turn.
 const FRAMES_PER_TURN: usize = 256;
@@ -36,6 +40,7 @@ pub struct Settings {
     speed: Speed,
     begin: Begin,
     repeat: bool,
+    numbers: Numbers,
 }
 
 /// `None` for what is no replay. Looks into the files: a wrong one is told before anything starts.
@@ -44,14 +49,28 @@ pub fn settings(upstream: &Upstream) -> anyhow::Result<Option<Settings>> {
     let paths = expand(file)?;
     let bound_ns = |ms: Option<u64>, otherwise| ms.map_or(otherwise, |ms| ms.saturating_mul(NS_PER_MS));
     let span = Span { from_ns: bound_ns(*from_ms, 0), to_ns: bound_ns(*to_ms, u64::MAX) };
+    let mut numbers = Numbers::Dense;
     for path in &paths {
         let header = header(path)?;
-        if let Some(origin) = header.upstreams.iter().find(|origin| adapter(&origin.kind).is_none()) {
+        if let Some(origin) = header.upstreams.iter().find(|origin| adapter(origin).is_none()) {
             let Origin { name, kind, .. } = origin;
             anyhow::bail!("{}: nothing here reads messages of kind {kind:?} (upstream {name})", path.display());
         }
+        if header
+            .upstreams
+            .iter()
+            .any(|origin| upstream::numbers_of(&origin.kind, host(&origin.url)) == Numbers::Sparse)
+        {
+            numbers = Numbers::Sparse;
+        }
     }
-    Ok(Some(Settings { paths, span, speed: *speed, begin: *begin, repeat: *repeat }))
+    Ok(Some(Settings { paths, span, speed: *speed, begin: *begin, repeat: *repeat, numbers }))
+}
+
+/// Of a URL as headers have it.
+fn host(url: &str) -> &str {
+    let place = url.split_once("://").map_or(url, |(_, rest)| rest);
+    place.split(['/', ':']).next().unwrap_or_default()
 }
 
 /// What the reading thread hands over.
@@ -63,7 +82,8 @@ enum Fed {
 }
 
 /// Until the relay ends.
-pub async fn run(settings: Settings, ingest: Ingest, mut demand: UnboundedReceiver<Demand>) {
+pub async fn run(settings: Settings, mut ingest: Ingest, mut demand: UnboundedReceiver<Demand>) {
+    ingest.set_numbers(settings.numbers);
     let mut second = tokio::time::interval(Duration::from_secs(1));
     let (mut player, mut fed) = (Player::new(&settings, ingest), None);
     let mut start_at = (settings.begin == Begin::AtOnce).then(tokio::time::Instant::now);
@@ -72,6 +92,13 @@ pub async fn run(settings: Settings, ingest: Ingest, mut demand: UnboundedReceiv
             None => Pause::Start,
             Some(_) => player.play(),
         };
+        let now_ns = player.ingest.now_ns();
+        // What waits for what another leg may still bring.
+        let due_ns = player.ingest.due_ns();
+        if due_ns.is_some_and(|due_ns| due_ns <= now_ns) {
+            player.ingest.release_due();
+        }
+        let due = Duration::from_nanos(due_ns.unwrap_or(now_ns).saturating_sub(now_ns));
         player.ingest.flush();
         let until = start_at.filter(|_| fed.is_none());
         tokio::select! {
@@ -89,6 +116,7 @@ pub async fn run(settings: Settings, ingest: Ingest, mut demand: UnboundedReceiv
             }
             next = next_of(&mut fed), if pause == Pause::Block => player.fed(next),
             () = tokio::time::sleep(pause.wait(player.ingest.now_ns())), if matches!(pause, Pause::Until(_)) => {}
+            () = tokio::time::sleep(due), if due_ns.is_some() => {}
             () = tokio::task::yield_now(), if pause == Pause::Turn => {}
             _ = second.tick() => player.ingest.tick(),
         }
@@ -181,11 +209,11 @@ struct Player {
     /// Of the file that is being played.
     header: Option<Arc<Header>>,
     decoders: Decoders,
-    /// The recorded connections that stand, with our numbers for them.
-    links: HashMap<(u32, u32), usize, RandomState>,
-    links_count: usize,
+    /// The recorded connections that stand, as our merge knows them.
+    links: HashMap<(u32, u32), Line, RandomState>,
+    links_count: u16,
     /// On which of them each channel was heard last.
-    heard: HashMap<u32, usize, RandomState>,
+    heard: HashMap<u32, Line, RandomState>,
     /// The recorded time that was played first, and when that was.
     begun: Option<(u64, u64)>,
     is_wanted: bool,
@@ -201,7 +229,7 @@ impl Player {
             speed: settings.speed,
             block: None,
             header: None,
-            decoders: Decoders::new(std::iter::empty()),
+            decoders: Decoders::new(&[]),
             links: HashMap::default(),
             links_count: 0,
             heard: HashMap::default(),
@@ -231,8 +259,7 @@ impl Player {
             Some(Fed::Read(Read::Block(block))) => {
                 if self.header.as_ref().is_none_or(|header| header.upstreams != block.header.upstreams) {
                     self.lose_all();
-                    let kinds = block.header.upstreams.iter().map(|origin| origin.kind.as_str());
-                    self.decoders = Decoders::new(kinds);
+                    self.decoders = Decoders::new(&block.header.upstreams);
                     self.header = Some(block.header.clone());
                 }
                 self.block = Some(block);
@@ -258,6 +285,7 @@ impl Player {
             Some(Fed::Again) => {
                 tracing::info!(upstream = name, "the recording begins again");
                 self.lose_all();
+                self.ingest.begin_again();
                 self.begun = None;
             }
             Some(Fed::Failed(error)) => tracing::error!(upstream = name, %error, "the recording cannot be read"),
@@ -311,7 +339,7 @@ impl Player {
         let Record { at_ns, upstream, connection, kind, body } = *record;
         match kind {
             Kind::Connected | Kind::Standing => drop(self.link(upstream, connection)),
-            Kind::Lost => self.lose(upstream, connection),
+            Kind::Lost => self.lose(upstream, connection, body == CLOSED_BY_US.as_bytes()),
             Kind::Missed => {
                 let (missed, at) = (String::from_utf8_lossy(body), moment::show(at_ns));
                 tracing::warn!(upstream = self.ingest.name(), %missed, at, "messages are missing in the recording");
@@ -325,7 +353,7 @@ impl Player {
                     Said::Data { stream, payload } => {
                         // Most of a recording may be of streams that nobody wants, which is no mistake of anybody's.
                         if ingest.find(stream).is_some()
-                            && let Some(id) = ingest.frame(stream, payload, now_ns)
+                            && let Some(id) = ingest.frame(link, stream, payload, now_ns)
                         {
                             heard.insert(id, link);
                         }
@@ -339,32 +367,39 @@ impl Player {
         self.decoders.note(upstream, connection, kind, body);
     }
 
-    /// Our number for a recorded connection, which stands from here on.
-    fn link(&mut self, upstream: u32, connection: u32) -> usize {
+    /// A recorded connection, which stands from here on.
+    fn link(&mut self, upstream: u32, connection: u32) -> Line {
         if let Some(link) = self.links.get(&(upstream, connection)) {
             return *link;
         }
-        let link = self.free_number();
+        let link = Line { leg: leg_of(connection), conn: self.free_number() };
         self.links.insert((upstream, connection), link);
-        self.ingest.connection(link, Link::Up);
+        self.ingest.source(link, Link::Up);
         self.ingest.counters().connected.one();
         link
     }
 
     /// The smallest that is not taken: a long recording has many connections, but few at a time.
-    fn free_number(&mut self) -> usize {
-        let free = (0..self.links_count).find(|number| !self.links.values().any(|link| link == number));
+    fn free_number(&mut self) -> u16 {
+        let free = (0..self.links_count).find(|number| !self.links.values().any(|link| link.conn == *number));
         free.unwrap_or_else(|| {
-            self.links_count += 1;
-            self.links_count - 1
+            let number = self.links_count;
+            self.links_count = number.saturating_add(1);
+            number
         })
     }
 
-    /// The recorded relay lost it, so its clients were told; ours are as well.
-    fn lose(&mut self, upstream: u32, connection: u32) {
+    /// The recorded relay lost it, so its clients were told; ours are as well. They were not if another leg stood, or
+    /// the connection that took over.
+    fn lose(&mut self, upstream: u32, connection: u32, is_closed: bool) {
         let Some(link) = self.links.remove(&(upstream, connection)) else { return };
-        self.ingest.connection(link, Link::Down);
-        self.ingest.counters().lost.one();
+        self.ingest.source(link, if is_closed { Link::Closed } else { Link::Down });
+        self.ingest.counters().lost.add(u64::from(!is_closed));
+        let mut others = self.links.iter().filter(|((of, _), _)| *of == upstream).map(|(_, other)| *other);
+        if let Some(other) = others.find(|other| is_closed || other.leg != link.leg) {
+            self.heard.values_mut().filter(|on| **on == link).for_each(|on| *on = other);
+            return;
+        }
         let lost: Vec<u32> = self.heard.iter().filter(|(_, on)| **on == link).map(|(id, _)| *id).collect();
         for id in lost {
             self.heard.remove(&id);
@@ -375,7 +410,7 @@ impl Player {
     fn lose_all(&mut self) {
         let links: Vec<(u32, u32)> = self.links.keys().copied().collect();
         for (upstream, connection) in links {
-            self.lose(upstream, connection);
+            self.lose(upstream, connection, false);
         }
     }
 
@@ -395,7 +430,8 @@ fn count(ingest: &Ingest, invalid: Invalid) {
     let counters = ingest.counters();
     match invalid {
         Invalid::NotUtf8 => counters.not_utf8.one(),
-        Invalid::NotJson | Invalid::Malformed => counters.not_json.one(),
+        Invalid::NotJson => counters.not_json.one(),
+        Invalid::Malformed => counters.malformed.one(),
         Invalid::NoStreamName => counters.unnamed.one(),
     }
 }

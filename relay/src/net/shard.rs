@@ -152,7 +152,7 @@ impl Shard {
             tokio::select! {
                 biased;
                 _ = timer.tick() => {
-                    self.tick = (shared.clock.now_ns() / 1_000_000 / TICK_MS) as Tick + 1;
+                    self.tick = shared.clock.tick();
                     self.sweep();
                     look = true;
                 }

@@ -21,6 +21,7 @@ use crate::fanout::core::Portable;
 use crate::fanout::topics::Topics;
 use crate::fanout::wake::Doorbell;
 use crate::metrics::Metrics;
+use crate::venue::gap::Gaps;
 use crate::wire::http::ip::IpKey;
 
 pub struct Shared {
@@ -29,6 +30,8 @@ pub struct Shared {
     pub topics: Topics,
     pub admission: Arc<Admission>,
     pub metrics: Metrics,
+    /// What upstreams missed. Locked when something is missing and when somebody asks.
+    pub gaps: Mutex<Gaps>,
     /// How each reader of channels is told of news: the shards in their order, the market, HTTP.
     pub bells: Vec<Bell>,
     pub shards: Vec<Post>,
@@ -93,6 +96,11 @@ impl Shared {
     /// The place of those who hold channels for an HTTP request.
     pub fn http_ear(&self) -> usize {
         self.shards.len() + 1
+    }
+
+    /// When that was, for what people are told.
+    pub fn calendar_ms(&self, stamp_ns: u64) -> u64 {
+        self.clock.calendar_ms().saturating_sub(self.clock.now_ns().saturating_sub(stamp_ns) / 1_000_000)
     }
 
     pub fn is_draining(&self) -> bool {

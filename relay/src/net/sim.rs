@@ -7,6 +7,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::ingest::{Ingest, Link};
 use crate::fanout::topics::Demand;
+use crate::venue::merge::Source;
 use crate::venue::sim::Sim;
 
 /// The shortest pause between two looks: trades come out at most this late.
@@ -34,7 +35,7 @@ pub async fn run(mut sim: Sim, mut ingest: Ingest, mut demand: UnboundedReceiver
         }
         let read_ns = ingest.now_ns();
         sim.poll(ingest.calendar_ms(), &mut |name, payload, _| {
-            ingest.frame(name, payload, read_ns);
+            ingest.frame(Source::default(), name, payload, read_ns);
         });
         ingest.flush();
     }

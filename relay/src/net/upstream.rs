@@ -1,99 +1,132 @@
-//! Joins a `stream` upstream's driver to the channels it fills.
+//! Joins the drivers of an upstream to the channels they fill: one for each leg.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinSet;
 
-use super::feed::{self, Decoded, DropReason, FeedEvent, Sink, Target};
+use super::feed::{self, DropReason, FeedEvent, Sink};
 use super::ingest::{Ingest, Link};
-use crate::config::{Config, Source, Upstream};
+use crate::config::Upstream;
 use crate::fanout::topics::Demand;
-use crate::record::writer::Recorder;
-use crate::venue::manager;
-use crate::wire::stream::upstream as wire;
+use crate::record::writer::{CLOSED_BY_US, Recorder};
+use crate::venue::adapter::kind::Kind;
+use crate::venue::legs::{Legs, Word};
+use crate::venue::manager::Conn;
+use crate::venue::merge::Source as Origin;
+use crate::venue::sequence::Numbers;
 
-/// What a feed needs, read before anything starts: the certificates come from files.
-pub fn settings(config: &Config, upstream: &Upstream) -> anyhow::Result<Option<feed::Settings>> {
-    let Source::Stream { url, ca_file } = &upstream.source else { return Ok(None) };
-    let tls = if url.tls() { Some(feed::tls::config(ca_file.as_deref())?) } else { None };
-    let manager = manager::Settings {
-        messages_per_second: upstream.messages_per_second as usize,
-        streams_per_connection: upstream.streams_per_connection,
-        connections: upstream.connections,
-        linger_ms: ms(upstream.linger),
-        unproven_ms: ms(config.limits.unproven_silence),
-        silence_ms: ms(config.limits.unproven_silence),
-        stale_ms: ms(config.stale_after),
-        topic_quiet_ms: upstream.silence.map(ms),
-        ..manager::Settings::default()
-    };
-    let target = Target::parse(&url.to_string())?;
-    // The hasher's keys are the system's randomness: relays started together do not reconnect together.
-    let seed = RandomState::new().build_hasher().finish();
-    Ok(Some(feed::Settings { target, tls, manager, always: Vec::new(), seed }))
+/// Whether its numbers of trades have holes, as those of Binance's futures have.
+pub fn numbers(upstream: &Upstream) -> Numbers {
+    let host = upstream.source.server().map_or("", |server| server.url.host());
+    numbers_of(upstream.kind(), host)
 }
 
-fn ms(time: Duration) -> u64 {
-    time.as_millis() as u64
+/// The same of what is known by its kind's name and its host.
+pub fn numbers_of(kind: &str, host: &str) -> Numbers {
+    let is_at = |place| kind == Kind::Stream.name() && host == place;
+    if kind == Kind::BinanceUsdm.name() || is_at("fstream.binance.com") || is_at("dstream.binance.com") {
+        return Numbers::Sparse;
+    }
+    Numbers::Dense
 }
 
-/// Runs until the relay ends.
+/// Runs until the relay ends. All legs are asked for the same, and fill the same channels.
 pub async fn run(
-    settings: feed::Settings,
+    legs: Vec<feed::Settings>,
     recorder: Option<Recorder>,
     ingest: Ingest,
     mut demand: UnboundedReceiver<Demand>,
 ) {
     let ingest = Rc::new(RefCell::new(ingest));
-    let (wants, mailbox) = unbounded_channel();
-    let driver = feed::run(settings, mailbox, Shelf::new(ingest.clone(), recorder), decode, std::future::pending());
-    let pump = async {
-        let mut second = tokio::time::interval(Duration::from_secs(1));
-        loop {
-            tokio::select! {
-                asked = demand.recv() => {
-                    let Some(asked) = asked else { return };
-                    // What was let go meanwhile is told as well: the manager may have been told to want it again.
-                    let unwanted = if let Demand::Unwant { id } = asked { Some(id) } else { None };
-                    let wanted = ingest.borrow_mut().demand(asked).filter(|(_, _, wanted)| *wanted);
-                    let sent = match (wanted, unwanted) {
-                        (Some((id, channel, _)), _) => wants.send(feed::Demand::Want { id, name: Arc::from(&*channel.name) }),
-                        (None, Some(id)) => wants.send(feed::Demand::Unwant { id }),
-                        (None, None) => Ok(()),
-                    };
-                    if sent.is_err() {
-                        return;
+    let together = Rc::new(RefCell::new(Legs::new(legs.len())));
+    let nudge = Rc::new(Notify::new());
+    let mut drivers = JoinSet::new();
+    let mut wants = Vec::new();
+    for (number, settings) in legs.into_iter().enumerate() {
+        let (sender, mailbox) = unbounded_channel();
+        wants.push(sender);
+        let leg = u8::try_from(number).expect("LEGS_MAX is small");
+        let (ingest, together, nudge) = (ingest.clone(), together.clone(), nudge.clone());
+        let recorder = recorder.as_ref().map(|recorder| recorder.of_leg(leg));
+        let shelf = Shelf { ingest, together, nudge, leg, up: HashSet::new(), recorder };
+        drivers.spawn_local(feed::run(settings, mailbox, shelf, std::future::pending()));
+    }
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        let due_ns = ingest.borrow().due_ns();
+        let wait = Duration::from_nanos(due_ns.map_or(0, |due| due.saturating_sub(ingest.borrow().now_ns())));
+        // All of these are cancel-safe: none has taken anything when it loses.
+        tokio::select! {
+            asked = demand.recv() => {
+                let Some(asked) = asked else { return };
+                // What was let go meanwhile is told as well: the manager may have been told to want it again.
+                let unwanted = if let Demand::Unwant { id } = asked { Some(id) } else { None };
+                let wanted = ingest.borrow_mut().demand(asked).filter(|(_, _, wanted)| *wanted);
+                let told = match (wanted, unwanted) {
+                    (Some((id, channel, _)), _) => {
+                        together.borrow_mut().want(id);
+                        feed::Demand::Want { id, name: Arc::from(&*channel.name) }
                     }
+                    (None, Some(id)) => {
+                        together.borrow_mut().unwant(id);
+                        feed::Demand::Unwant { id }
+                    }
+                    (None, None) => continue,
+                };
+                if wants.iter().any(|leg| leg.send(told.clone()).is_err()) {
+                    return;
                 }
-                _ = second.tick() => ingest.borrow_mut().tick(),
             }
+            _ = second.tick() => ingest.borrow_mut().tick(),
+            // There is another deadline.
+            () = nudge.notified() => {}
+            () = tokio::time::sleep(wait), if due_ns.is_some() => ingest.borrow_mut().release_due(),
+            Some(ended) = drivers.join_next() => rethrow(ended),
         }
-    };
-    tokio::join!(driver, pump);
+    }
 }
 
-/// The ingest as the feed sees it.
+/// A task that panicked takes the process with it: never half a relay.
+fn rethrow(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        std::panic::resume_unwind(error.into_panic());
+    }
+}
+
+/// The ingest as one leg's feed sees it.
 struct Shelf {
     ingest: Rc<RefCell<Ingest>>,
+    together: Rc<RefCell<Legs>>,
+    /// Rung when a frame is held: there is a new deadline.
+    nudge: Rc<Notify>,
+    leg: u8,
     /// The connections that are up.
     up: HashSet<usize>,
     recorder: Option<Recorder>,
 }
 
 impl Shelf {
-    fn new(ingest: Rc<RefCell<Ingest>>, recorder: Option<Recorder>) -> Shelf {
-        Shelf { ingest, up: HashSet::new(), recorder }
+    fn origin(&self, conn: usize) -> Origin {
+        Origin { leg: self.leg, conn: u16::try_from(conn).unwrap_or(u16::MAX) }
     }
 }
 
 impl Sink for Shelf {
-    fn frame(&mut self, stream: &str, data: &[u8], read_ns: u64) -> Option<u32> {
-        self.ingest.borrow_mut().frame(stream, data, read_ns)
+    fn frame(&mut self, conn: Conn, stream: &str, data: &[u8], read_ns: u64) -> Option<u32> {
+        let mut ingest = self.ingest.borrow_mut();
+        let id = ingest.frame(self.origin(conn.index), stream, data, read_ns);
+        if ingest.is_newly_held() {
+            self.nudge.notify_one();
+        }
+        id
     }
 
     fn flush(&mut self) {
@@ -103,9 +136,9 @@ impl Sink for Shelf {
     fn event(&mut self, event: FeedEvent) {
         let recorder = self.recorder.as_ref();
         match &event {
-            FeedEvent::Connected { conn } => {
+            FeedEvent::Connected { conn, lane } => {
                 self.up.insert(*conn);
-                recorder.inspect(|recorder| recorder.connected(*conn, 0));
+                recorder.inspect(|recorder| recorder.connected(*conn, *lane));
             }
             FeedEvent::Lost { conn, why } => {
                 self.up.remove(conn);
@@ -113,10 +146,27 @@ impl Sink for Shelf {
             }
             // A try that is given up does not end an outage.
             FeedEvent::Closed { conn } if !self.up.remove(conn) => return,
-            FeedEvent::Closed { conn } => drop(recorder.inspect(|recorder| recorder.lost(*conn, "closed by us"))),
+            FeedEvent::Closed { conn } => drop(recorder.inspect(|recorder| recorder.lost(*conn, CLOSED_BY_US))),
             _ => {}
         }
-        self.ingest.borrow_mut().event(event);
+        if let FeedEvent::Refused { id, msg } = &event {
+            let ingest = self.ingest.borrow();
+            let (upstream, leg, stream) = (ingest.name(), self.leg, ingest.channel_name(*id));
+            tracing::warn!(upstream, leg, stream, msg, "the venue refuses a stream");
+        }
+        let (id, word) = match event {
+            FeedEvent::TopicLive(id) => (id, Word::Live),
+            FeedEvent::TopicLost(id) => (id, Word::Lost),
+            FeedEvent::TopicStale(id) => (id, Word::Stale),
+            FeedEvent::Released(id) => (id, Word::Released),
+            FeedEvent::GaveUp(id) => (id, Word::GaveUp),
+            FeedEvent::Refused { id, .. } => (id, Word::Refused),
+            other => return self.ingest.borrow_mut().event(self.leg, other),
+        };
+        let word = self.together.borrow_mut().say(self.leg, id, word);
+        if let Some(word) = word {
+            self.ingest.borrow_mut().word(id, word);
+        }
     }
 
     fn received(&mut self, conn: usize, text: &[u8], read_ns: u64) {
@@ -140,69 +190,97 @@ impl Sink for Shelf {
     fn now_ns(&self) -> u64 {
         self.ingest.borrow().now_ns()
     }
-}
 
-fn decode(message: &[u8]) -> Decoded<'_> {
-    match wire::decode(message) {
-        Ok(wire::Upstream::Data { stream, data }) => Decoded::Data { stream, data },
-        Ok(wire::Upstream::Ack { id, .. }) => Decoded::Ack { id: id.and_then(|id| id.parse().ok()) },
-        Ok(wire::Upstream::Error { id, code, msg }) => {
-            Decoded::Error { id: id.and_then(|id| id.parse().ok()), code, msg }
-        }
-        Ok(wire::Upstream::Shutdown) => Decoded::Shutdown,
-        Ok(wire::Upstream::Other) => Decoded::NoStreamName,
-        Err(_) => Decoded::NotJson,
+    fn calendar_ms(&self) -> u64 {
+        self.ingest.borrow().calendar_ms()
     }
 }
 
 impl Ingest {
-    fn event(&mut self, event: FeedEvent) {
+    /// What happened to a stream, all legs taken together.
+    fn word(&mut self, id: u32, word: Word) {
+        match word {
+            Word::Live => {}
+            Word::Lost => self.lost(id),
+            Word::Stale => self.quiet(id),
+            Word::Released => {
+                self.released(id);
+            }
+            Word::GaveUp => {
+                self.counters().gave_up.one();
+                self.gave_up(id);
+            }
+            Word::Refused => {
+                self.counters().refused.one();
+                self.gave_up(id);
+            }
+        }
+    }
+
+    /// What happened on one leg.
+    fn event(&mut self, leg: u8, event: FeedEvent) {
         let name = self.name();
+        let origin = |conn| Origin { leg, conn: u16::try_from(conn).unwrap_or(u16::MAX) };
         match event {
-            FeedEvent::Connected { conn } => {
-                tracing::info!(upstream = name, conn, "connected");
+            FeedEvent::Connected { conn, .. } => {
+                tracing::info!(upstream = name, leg, conn, "connected");
                 self.counters().connected.one();
-                self.connection(conn, Link::Up);
+                self.source(origin(conn), Link::Up);
             }
             FeedEvent::Closed { conn } => {
-                tracing::info!(upstream = name, conn, "connection closed, nothing needs it");
-                self.connection(conn, Link::Closed);
+                tracing::info!(upstream = name, leg, conn, "connection closed, nothing needs it");
+                self.source(origin(conn), Link::Closed);
             }
             FeedEvent::Lost { conn, why } => {
                 self.counters().lost.one();
                 // An outage is one change of state, however often it takes to come back; the counter has each attempt.
-                if self.connection(conn, Link::Down) {
-                    tracing::warn!(upstream = name, conn, %why, "connection lost, trying again");
+                if self.source(origin(conn), Link::Down) {
+                    tracing::warn!(upstream = name, leg, conn, %why, "connection lost, trying again");
                 } else {
-                    tracing::debug!(upstream = name, conn, %why, "no connection yet");
+                    tracing::debug!(upstream = name, leg, conn, %why, "no connection yet");
                 }
             }
-            FeedEvent::Backoff { conn, ms } => tracing::debug!(upstream = name, conn, ms, "waiting to connect again"),
+            FeedEvent::Backoff { conn, ms } => {
+                tracing::debug!(upstream = name, leg, conn, ms, "waiting to connect again");
+            }
             FeedEvent::Governed { .. } => self.counters().governed.one(),
             FeedEvent::Learned { conn, streams } => {
                 tracing::warn!(
                     upstream = name,
+                    leg,
                     conn,
                     streams,
                     "the venue takes fewer streams per connection than configured"
                 );
             }
             FeedEvent::Dropped { reason } => self.dropped(reason),
-            FeedEvent::TopicLive(_) => {}
-            FeedEvent::TopicLost(id) => self.lost(id),
-            FeedEvent::TopicStale(id) => self.quiet(id),
-            FeedEvent::Released(id) => {
-                self.released(id);
+            FeedEvent::Blocked { ms } => {
+                self.counters().blocks.one();
+                self.counters().blocked.set(1);
+                tracing::warn!(
+                    upstream = name,
+                    seconds = ms / 1_000,
+                    "the venue refuses us, nothing is tried for a while"
+                );
             }
-            FeedEvent::GaveUp(id) => {
-                self.counters().gave_up.one();
-                self.gave_up(id);
+            FeedEvent::Unblocked => {
+                self.counters().blocked.set(0);
+                tracing::info!(upstream = name, "the venue takes us again");
             }
-            FeedEvent::Refused { id, msg } => {
-                tracing::warn!(upstream = name, stream = self.channel_name(id), msg, "the venue refuses a stream");
-                self.counters().refused.one();
-                self.gave_up(id);
+            FeedEvent::Rotating { conn, why } => {
+                tracing::info!(upstream = name, conn, ?why, "another connection takes over");
             }
+            FeedEvent::Rotated { .. } => self.counters().rotations.one(),
+            FeedEvent::Renewed(id) => {
+                self.counters().renewed.one();
+                tracing::debug!(upstream = name, stream = self.channel_name(id), "a stream is asked for again");
+            }
+            FeedEvent::TopicLive(_)
+            | FeedEvent::TopicLost(_)
+            | FeedEvent::TopicStale(_)
+            | FeedEvent::Released(_)
+            | FeedEvent::GaveUp(_)
+            | FeedEvent::Refused { .. } => unreachable!("the legs say that together"),
             FeedEvent::NoRoom(id) => {
                 tracing::warn!(
                     upstream = name,
@@ -223,6 +301,7 @@ impl Ingest {
             // The ingest counted it when it did not find the name.
             DropReason::UnknownTopic => return,
             DropReason::NoStreamName => &counters.unnamed,
+            DropReason::Malformed => &counters.malformed,
         };
         counter.one();
         // Once for each reason, not for each message: the counter has the rest.

@@ -1,21 +1,34 @@
 //! What recorded messages mean: each kind of upstream by its own adapter.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use super::format::{Kind, split_words};
+use super::format::{Kind, Origin, split_words};
 use crate::access::pattern::Pattern;
-use crate::venue::adapter::{Adapter, Conversation, Invalid, Lane, Said};
-use crate::wire::stream::upstream as wire;
+use crate::venue::adapter::binance::{Binance, BinanceUsdm};
+use crate::venue::adapter::bitzoom::Bitzoom;
+use crate::venue::adapter::deriv::Deriv;
+use crate::venue::adapter::kind::Kind as Venue;
+use crate::venue::adapter::okx::Okx;
+use crate::venue::adapter::socketio::{self, SocketIo};
+use crate::venue::adapter::stream::Stream;
+use crate::venue::adapter::{Adapter, Conversation, Said};
 
-/// The adapter of a kind, as the header of a recording names it.
-pub fn adapter(kind: &str) -> Option<Box<dyn Adapter>> {
-    match kind {
-        "stream" => Some(Box::new(Stream { lanes: [Lane { name: "", path: "".into() }] })),
-        _ => None,
-    }
+/// What reads an upstream's messages, by what the header of a recording says of it. Nothing is asked here, so paths and
+/// keys are left empty. None: no kind of ours that connects, or its symbols are not that kind's.
+pub fn adapter(origin: &Origin) -> Option<Box<dyn Adapter>> {
+    let symbols = || origin.symbols.iter().map(String::as_str);
+    Some(match Venue::ALL.into_iter().find(|kind| kind.name() == origin.kind)? {
+        Venue::Binance => Box::new(Binance::new("")),
+        Venue::BinanceUsdm => Box::new(BinanceUsdm::new("")),
+        Venue::Okx => Box::new(Okx::new("", symbols()).ok()?),
+        Venue::Deriv => Box::new(Deriv::new("", None, symbols()).ok()?),
+        Venue::Bitzoom => Box::new(Bitzoom::new("")),
+        Venue::Stream => Box::new(Stream::new("")),
+        Venue::SocketIo => Box::new(SocketIo::new(&socketio::Settings::new(""))),
+        Venue::Rest | Venue::Sim | Venue::Replay => return None,
+    })
 }
 
 /// One decoder for each connection: a book's chain belongs to the connection it came on.
@@ -27,8 +40,8 @@ pub struct Decoders {
 }
 
 impl Decoders {
-    pub fn new<'a>(kinds: impl Iterator<Item = &'a str>) -> Decoders {
-        let adapters = kinds.map(adapter).collect();
+    pub fn new(origins: &[Origin]) -> Decoders {
+        let adapters = origins.iter().map(adapter).collect();
         Decoders { adapters, conversations: HashMap::default(), streams: Vec::new() }
     }
 
@@ -81,7 +94,9 @@ impl Decoders {
     fn converse(&self, upstream: u32, lane: usize) -> Option<Box<dyn Conversation>> {
         let adapter = self.adapters.get(upstream as usize)?.as_ref()?;
         let lane = if lane < adapter.lanes().len() { lane } else { 0 };
-        Some(adapter.converse(lane))
+        let mut conversation = adapter.converse(lane);
+        conversation.hello();
+        Some(conversation)
     }
 
     /// Whether a record is of the wanted streams. What is about no stream belongs to every recording.
@@ -105,13 +120,13 @@ impl Decoders {
 
 /// Chooses by the streams' names. Decoders live on one thread: this is what is carried to it.
 pub struct Filter {
-    kinds: Vec<String>,
+    origins: Vec<Origin>,
     streams: Vec<Pattern>,
 }
 
 impl Filter {
-    pub fn new(kinds: Vec<String>, streams: Vec<Pattern>) -> Filter {
-        Filter { kinds, streams }
+    pub fn new(origins: Vec<Origin>, streams: Vec<Pattern>) -> Filter {
+        Filter { origins, streams }
     }
 
     /// `None`: everything is wanted, and nothing has to be decoded.
@@ -119,54 +134,8 @@ impl Filter {
         if self.streams.is_empty() || self.streams.iter().any(Pattern::is_any) {
             return None;
         }
-        let decoders = Decoders::new(self.kinds.iter().map(String::as_str));
+        let decoders = Decoders::new(&self.origins);
         Some(Decoders { streams: self.streams, ..decoders })
-    }
-}
-
-/// The stream dialect itself.
-struct Stream {
-    lanes: [Lane; 1],
-}
-
-impl Adapter for Stream {
-    fn lanes(&self) -> &[Lane] {
-        &self.lanes
-    }
-
-    fn lane_of(&self, _: &str) -> Option<usize> {
-        Some(0)
-    }
-
-    fn converse(&self, _: usize) -> Box<dyn Conversation> {
-        Box::new(StreamConversation)
-    }
-}
-
-struct StreamConversation;
-
-impl Conversation for StreamConversation {
-    fn subscribe(&mut self, streams: &[&str], id: u64) -> String {
-        wire::subscribe_line(streams, id)
-    }
-
-    fn unsubscribe(&mut self, streams: &[&str], id: u64) -> String {
-        wire::unsubscribe_line(streams, id)
-    }
-
-    fn decode(&mut self, message: &[u8], _: u64, said: &mut dyn FnMut(Said<'_>)) {
-        let number = |id: Option<&str>| id.and_then(|id| id.parse().ok());
-        match wire::decode(message) {
-            Ok(wire::Upstream::Data { stream, data }) => {
-                let stream: Cow<'_, str> = stream;
-                said(Said::Data { stream: &stream, payload: data });
-            }
-            Ok(wire::Upstream::Ack { id, .. }) => said(Said::Ack { id: number(id) }),
-            Ok(wire::Upstream::Error { id, code, msg }) => said(Said::Error { id: number(id), code, msg: &msg }),
-            Ok(wire::Upstream::Shutdown) => said(Said::Shutdown),
-            Ok(wire::Upstream::Other) => said(Said::Invalid(Invalid::NoStreamName)),
-            Err(_) => said(Said::Invalid(Invalid::NotJson)),
-        }
     }
 }
 
@@ -175,6 +144,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::venue::adapter::Lane;
 
     /// A venue whose messages are names, which mean something to those who asked for them.
     struct Echo([Lane; 2]);
@@ -219,7 +189,7 @@ mod tests {
     #[test]
     fn conversations_are_led_again() {
         let lane = |name| Lane { name, path: "".into() };
-        let mut decoders = Decoders::new(std::iter::empty());
+        let mut decoders = Decoders::new(&[]);
         decoders.adapters = vec![Some(Box::new(Echo([lane("a"), lane("b")])))];
         let heard = |decoders: &mut Decoders| {
             let mut heard = Vec::new();
@@ -246,7 +216,7 @@ mod tests {
             decoders.note(0, 5, kind, body.as_bytes());
             assert_eq!(heard(&mut decoders), expected, "after {kind:?} {body}");
         }
-        let mut late = Decoders::new(std::iter::empty());
+        let mut late = Decoders::new(&[]);
         late.adapters = vec![Some(Box::new(Echo([lane("a"), lane("b")])))];
         late.note(0, 5, Kind::Standing, b"1 x@trade");
         assert_eq!(heard(&mut late), "x@trade 1");

@@ -29,6 +29,8 @@ pub struct Origin {
     pub kind: String,
     /// Without the query, where keys may stand.
     pub url: String,
+    /// What it is known to have, as the venue spells it: the decoders of some kinds need it.
+    pub symbols: Vec<String>,
 }
 
 /// One thing that happened.
@@ -91,11 +93,12 @@ impl Header {
         let mut body = Vec::new();
         put(&mut body, self.created_ns);
         put(&mut body, self.upstreams.len() as u64);
-        for Origin { name, kind, url } in &self.upstreams {
-            for text in [name, kind, url] {
-                put(&mut body, text.len() as u64);
-                body.extend_from_slice(text.as_bytes());
-            }
+        for Origin { name, kind, url, .. } in &self.upstreams {
+            [name, kind, url].into_iter().for_each(|text| put_text(&mut body, text));
+        }
+        for Origin { symbols, .. } in &self.upstreams {
+            put(&mut body, symbols.len() as u64);
+            symbols.iter().for_each(|symbol| put_text(&mut body, symbol));
         }
         let mut bytes = MAGIC.to_vec();
         bytes.push(VERSION);
@@ -136,15 +139,31 @@ impl Header {
         if count > RECORD_UPSTREAMS_MAX as u64 {
             return None;
         }
-        let mut text = || {
-            let length = usize::try_from(take(body, &mut at)?).ok()?;
-            let bytes = body.get(at..at.checked_add(length)?)?;
-            at += length;
-            String::from_utf8(bytes.to_vec()).ok()
-        };
-        let upstreams = (0..count).map(|_| Some(Origin { name: text()?, kind: text()?, url: text()? }));
-        Some(Header { created_ns, upstreams: upstreams.collect::<Option<_>>()? })
+        let mut text = || text_at(body, &mut at);
+        let upstreams =
+            (0..count).map(|_| Some(Origin { name: text()?, kind: text()?, url: text()?, symbols: Vec::new() }));
+        let mut upstreams = upstreams.collect::<Option<Vec<Origin>>>()?;
+        // The first recordings ended here.
+        if at < body.len() {
+            for upstream in &mut upstreams {
+                let count = take(body, &mut at)?;
+                upstream.symbols = (0..count).map(|_| text_at(body, &mut at)).collect::<Option<_>>()?;
+            }
+        }
+        Some(Header { created_ns, upstreams })
     }
+}
+
+fn put_text(body: &mut Vec<u8>, text: &str) {
+    put(body, text.len() as u64);
+    body.extend_from_slice(text.as_bytes());
+}
+
+fn text_at(body: &[u8], at: &mut usize) -> Option<String> {
+    let length = usize::try_from(take(body, at)?).ok()?;
+    let bytes = body.get(*at..at.checked_add(length)?)?;
+    *at += length;
+    String::from_utf8(bytes.to_vec()).ok()
 }
 
 /// A number and names, as the bodies of some kinds have them. A name has no blank.
@@ -253,7 +272,12 @@ mod tests {
     use super::*;
 
     fn header() -> Header {
-        let origin = |name: &str| Origin { name: name.into(), kind: "stream".into(), url: format!("ws://{name}/ws") };
+        let origin = |name: &str| Origin {
+            name: name.into(),
+            kind: "stream".into(),
+            url: format!("ws://{name}/ws"),
+            symbols: vec![format!("{name}-USDT")],
+        };
         Header { created_ns: 1_795_193_581_000_000_000, upstreams: vec![origin("a"), origin("é")] }
     }
 

@@ -63,7 +63,7 @@ impl Summary {
         let file_bytes = file.metadata()?.len();
         let mut source = Source::open(file)?;
         let header = source.header.clone();
-        let mut decoders = Decoders::new(header.upstreams.iter().map(|origin| origin.kind.as_str()));
+        let mut decoders = Decoders::new(&header.upstreams);
         let mut summary = Summary {
             upstreams: vec![Tally::default(); header.upstreams.len()],
             condition: source.condition,

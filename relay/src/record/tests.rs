@@ -22,7 +22,7 @@ const START: u64 = 1_795_193_581 * SECOND;
 const BOUNDS: Bounds = Bounds { file_bytes: 1 << 20, file_age_ns: 3600 * SECOND, disk_bytes_max: 2 << 20, sync: false };
 
 fn origin(name: &str) -> Origin {
-    Origin { name: name.into(), kind: "stream".into(), url: format!("ws://{name}/ws") }
+    Origin { name: name.into(), kind: "stream".into(), url: format!("ws://{name}/ws"), symbols: Vec::new() }
 }
 
 fn tape(directory: &Path, bounds: Bounds) -> Tape {

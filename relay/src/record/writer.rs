@@ -61,14 +61,30 @@ enum Message {
     End,
 }
 
-/// Hands over what one upstream brings.
+/// Why a connection is over that nothing needed any more, or that another took over.
+pub const CLOSED_BY_US: &str = "closed by us";
+
+/// Legs number their connections from zero each.
+const LEG_BITS: u32 = 16;
+
+/// The leg of a recorded connection.
+pub fn leg_of(connection: u32) -> u8 {
+    u8::try_from(connection >> LEG_BITS).unwrap_or(u8::MAX)
+}
+
+/// Hands over what one leg of an upstream brings.
 #[derive(Clone)]
 pub struct Recorder {
     inner: Arc<Inner>,
     upstream: u32,
+    leg: u8,
 }
 
 impl Recorder {
+    pub fn of_leg(&self, leg: u8) -> Recorder {
+        Recorder { leg, ..self.clone() }
+    }
+
     /// A complete message; `read_ns` is the relay's clock, as everywhere.
     pub fn frame(&self, connection: usize, text: &[u8], read_ns: u64) {
         self.put(connection, Kind::Frame, text, read_ns);
@@ -104,7 +120,7 @@ impl Recorder {
             return;
         }
         inner.queued_bytes.fetch_add(body.len(), Relaxed);
-        let connection = u32::try_from(connection).unwrap_or(u32::MAX);
+        let connection = u32::from(self.leg) << LEG_BITS | u32::from(u16::try_from(connection).unwrap_or(u16::MAX));
         let message = Message::Record { read_ns, upstream: self.upstream, connection, kind, body: body.to_vec() };
         match inner.queue.try_send(message) {
             Ok(()) => {}
@@ -123,8 +139,7 @@ impl Recording {
     pub fn start(settings: Settings, clock: Clock, counters: Arc<RecordCounters>) -> io::Result<Recording> {
         let (queue, messages) = bounded(RECORD_QUEUE_MAX);
         let files = Files::open(&settings.directory, &settings.name)?;
-        let kinds = settings.origins.iter().map(|origin| origin.kind.clone()).collect();
-        let filter = Filter::new(kinds, settings.streams);
+        let filter = Filter::new(settings.origins.clone(), settings.streams);
         let tape = Tape::new(settings.bounds, files, settings.origins)?;
         let (queued_bytes, slow, too_big) = Default::default();
         let inner = Arc::new(Inner { queue, queued_bytes, slow, too_big, clock });
@@ -144,7 +159,7 @@ impl Recording {
 
     /// For the upstream at this place of the origins.
     pub fn recorder(&self, upstream: usize) -> Recorder {
-        Recorder { inner: self.inner.clone(), upstream: upstream as u32 }
+        Recorder { inner: self.inner.clone(), upstream: upstream as u32, leg: 0 }
     }
 
     /// Writes what was handed over so far, and the index.

@@ -34,6 +34,18 @@ impl Governor {
         self.free_at(now, reserve) <= now
     }
 
+    /// As `free_at`, with the second half of the window's room spread over the window: a wait is then never longer than
+    /// two windows shared by the half.
+    pub fn paced_at(&self, now: u64) -> u64 {
+        let recent = self.taken.len() - self.taken.partition_point(|&at| at + self.window_ms <= now);
+        let half = self.count_max / 2;
+        let free_at = self.free_at(now, 0);
+        match self.taken.back() {
+            Some(&last) if recent >= half.max(1) => free_at.max(last + self.window_ms / (self.count_max - half) as u64),
+            _ => free_at,
+        }
+    }
+
     /// One happens now. The caller has asked before.
     pub fn take(&mut self, now: u64) {
         debug_assert!(self.allows(now, 0), "more than the limit in one window");
@@ -70,6 +82,25 @@ mod tests {
                 governor.take(at);
             }
             assert_eq!(governor.free_at(now, reserve), expected, "{limit} {reserve} {taken:?} {now}");
+        }
+    }
+
+    #[test]
+    fn the_second_half_is_spread_and_the_limit_holds() {
+        let mut governor = Governor::new(480, 3_600_000);
+        let (mut now, mut sent) = (0, Vec::new());
+        while now < 4 * 3_600_000 {
+            now = governor.paced_at(now);
+            governor.take(now);
+            sent.push(now);
+        }
+        assert_eq!(sent[239], 0, "the first half at once");
+        assert_eq!((sent[240], sent[241]), (15_000, 30_000));
+        let widest = sent.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+        assert_eq!(widest, 15_000, "nothing waits for the rest of the hour");
+        for (index, &first) in sent.iter().enumerate() {
+            let within = sent[index..].iter().take_while(|&&at| at < first + 3_600_000).count();
+            assert!(within <= 480, "{within} within an hour of {first}");
         }
     }
 

@@ -137,6 +137,22 @@ impl<'a> Object<'a> {
         self.step().map_err(|fail| self.scanner.error(fail))
     }
 
+    /// The next member if its value is no array and no object; else nothing is read of that value, and no more can be
+    /// had here. For who looks for a number near the beginning of a long text.
+    pub fn next_scalar(&mut self) -> Result<Option<Member<'a>>, JsonError> {
+        let step = self.place.enter(&mut self.scanner, true).and_then(|more| match more {
+            true => self.scanner.key().map(Some),
+            false => Ok(None),
+        });
+        let Some((raw_key, escaped)) = step.map_err(|fail| self.scanner.error(fail))? else { return Ok(None) };
+        if self.scanner.opens() {
+            self.place = Place::Done { end: self.scanner.at() };
+            return Ok(None);
+        }
+        let value = self.scanner.value(1).map_err(|fail| self.scanner.error(fail))?;
+        Ok(Some(Member { raw_key, escaped, value }))
+    }
+
     /// Where the object ends in the text, once `next` has said `None`.
     pub fn end(&self) -> usize {
         match self.place {

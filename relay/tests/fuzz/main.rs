@@ -19,4 +19,5 @@ mod json;
 mod socketio;
 mod target;
 mod upstream;
+mod venues;
 mod ws;

@@ -45,7 +45,7 @@ fn the_example_is_sound_with_every_key_uncommented() {
     };
     let all: Vec<String> = EXAMPLE.lines().map(uncomment).collect();
     let config = file(&all.join("\n")).config();
-    assert_eq!(config.upstreams.len(), 3);
+    assert_eq!(config.upstreams.len(), 10);
     assert!(config.edge.forwarded.is_some());
 }
 

@@ -1,6 +1,8 @@
 //! What is said about a wrong configuration, line by line.
 
+use super::super::settings::{SectionName, keys_of};
 use super::{Start, file, flags};
+use crate::venue::adapter::kind::Kind;
 
 /// The lines of problems, without the heading and the hint.
 fn problems(start: &Start<'_>) -> Vec<String> {
@@ -96,14 +98,14 @@ fn flags_and_variables_are_named_as_typed() {
         ],
     );
     check_flags("--limit-loopback=no", &["--limit-loopback=no: must be true or false"]);
-    let env = &[("RELAY_SHARDS", "many"), ("RELAY_ECHO", "1"), ("RELAY_UPSTREAM", "sim,okx")];
+    let env = &[("RELAY_SHARDS", "many"), ("RELAY_ECHO", "1"), ("RELAY_UPSTREAM", "sim,okex")];
     let found = problems(&Start { env, ..Start::default() });
     assert_eq!(
         found,
         [
             "RELAY_ECHO=1: must be true or false",
             "RELAY_SHARDS=many: must be a number from 1 to 62",
-            r#"RELAY_UPSTREAM=okx: not yet supported: "okx"; supported are "sim", "stream", "replay""#
+            r#"RELAY_UPSTREAM=okex: must be one of "binance", "binance-usdm", "okx", "deriv", "bitzoom", "stream", "socketio", "rest", "sim", "replay"; did you mean "okx"?"#
         ]
     );
 }
@@ -247,7 +249,7 @@ fn hidden_lines_are_judged_as_well() {
         problems(&start),
         [
             "relay.toml:1: shards = 0: must be a number from 1 to 62",
-            r#"relay.toml:3: upstream.kind = "x": must be one of "sim", "stream", "replay""#
+            r#"relay.toml:3: upstream.kind = "x": must be one of "binance", "binance-usdm", "okx", "deriv", "bitzoom", "stream", "socketio", "rest", "sim", "replay""#
         ]
     );
 }
@@ -303,7 +305,15 @@ fn a_wrong_flag_gets_a_hint() {
 
 proptest::proptest! {
     #[test]
-    fn any_text_is_judged_without_a_panic(text in ".{0,80}", value in "[\\[\\]a-z0-9:/.@*\"= -]{0,30}") {
+    fn any_text_is_judged_without_a_panic(
+        text in ".{0,80}",
+        value in "[\\[\\]a-z0-9:/.@*\"= -]{0,30}",
+        kind in proptest::sample::select(Kind::ALL.to_vec()),
+        keys in proptest::sample::subsequence(keys_of(SectionName::Upstream).skip(1).collect::<Vec<_>>(), 0..9),
+    ) {
+        let value = value.replace('"', "");
+        let keys: String = keys.iter().map(|key| format!("{key} = \"{value}\"\n")).collect();
+        file(&format!("[[upstream]]\nkind = \"{}\"\n{keys}", kind.name())).outcome();
         // The second file is TOML more often than not.
         for text in [text, format!("listen = \"{value}\"\n[[upstream]]\nkind = \"stream\"\nurl = \"ws://{value}\"")] {
             file(&text).outcome();

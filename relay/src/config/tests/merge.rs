@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
-use super::super::{Forwarded, LogFormat, Profile, Source};
+use super::super::{Forwarded, LogFormat, Profile, Server, Source};
 use super::{CORES, Start, file, flags};
 
 fn seconds(seconds: u64) -> Duration {
@@ -33,7 +33,8 @@ fn the_command_line_of_the_benchmarks_works() {
     assert_eq!(config.admin.unwrap().port(), 0);
     assert_eq!(config.shards, 1);
     assert_eq!(config.upstreams.len(), 1);
-    let Source::Stream { url, ca_file: None } = &config.upstreams[0].source else { panic!() };
+    let Source::Stream { server: Server { url, legs, ca_file: None } } = &config.upstreams[0].source else { panic!() };
+    assert_eq!(*legs, []);
     assert_eq!((url.tls(), url.host(), url.port(), url.path()), (false, "127.0.0.1", 9001, "/stream"));
 }
 

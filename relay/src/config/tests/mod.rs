@@ -4,6 +4,7 @@ mod access;
 mod documents;
 mod errors;
 mod hub;
+mod kinds;
 mod merge;
 mod record;
 mod upstreams;

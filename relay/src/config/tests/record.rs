@@ -66,7 +66,7 @@ fn what_cannot_be_recorded_is_said() {
     );
     check_file(
         "[[upstream]]\nkind = \"sim\"\n[record]\ndirectory = \"d\"\nupstreams = [\"sim\"]",
-        &["relay.toml:5: record.upstreams = […]: upstream \"sim\" is of kind \"sim\", which needs no recording"],
+        &["relay.toml:5: record.upstreams = […]: upstream \"sim\" is of kind \"sim\", which is not recorded"],
     );
     check_flags(
         "record --directory d",
@@ -128,7 +128,7 @@ fn replays_say_what_they_lack() {
         "[[upstream]]\nkind = \"replay\"\nurl = \"ws://a/\"\nspeed = \"0x\"\nfrom = \"yesterday\"\nstart = \"now\"",
         &[
             "relay.toml:1: upstream.file: is missing: what `relay record` wrote, a file or a directory",
-            r#"relay.toml:3: upstream.url = "ws://a/": url is only for kind "stream""#,
+            r#"relay.toml:3: upstream.url = "ws://a/": url is not for kind "replay""#,
             r#"relay.toml:4: upstream.speed = "0x": must be "1x", "10x" and so on up to "1000x", or "max""#,
             r#"relay.toml:5: upstream.from = "yesterday": must be a time since 1970 with its offset, such as "2026-11-20T16:00:00Z" or "2026-11-20T17:00:00+01:00""#,
             r#"relay.toml:6: upstream.start = "now": must be one of "on demand", "at once""#,
@@ -140,6 +140,6 @@ fn replays_say_what_they_lack() {
     );
     check_file(
         "[[upstream]]\nkind = \"sim\"\nspeed = \"1x\"",
-        &[r#"relay.toml:3: upstream.speed = "1x": speed is only for kind "replay""#],
+        &[r#"relay.toml:3: upstream.speed = "1x": speed is not for kind "sim", only for "replay""#],
     );
 }

@@ -7,7 +7,7 @@ fn upstreams_say_what_they_lack() {
     check_file(
         "[[upstream]]\nname = \"a b\"",
         &[
-            r#"relay.toml:1: upstream.kind: is missing: "sim" or "stream""#,
+            r#"relay.toml:1: upstream.kind: is missing: one of "binance", "binance-usdm", "okx", "deriv", "bitzoom", "stream", "socketio", "rest", "sim", "replay""#,
             r#"relay.toml:2: upstream.name = "a b": must be 1 to 64 letters, digits, ".", "_" or "-""#,
         ],
     );
@@ -16,25 +16,25 @@ fn upstreams_say_what_they_lack() {
         &[r#"relay.toml:1: upstream.url: is missing: kind "stream" needs one, such as "wss://stream.bitzoom.com/ws""#],
     );
     check_file(
-        "[[upstream]]\nkind = \"strem\"\n[[upstream]]\nkind = \"deriv\"",
+        "[[upstream]]\nkind = \"strem\"\n[[upstream]]\nkind = \"coingecko\"",
         &[
-            r#"relay.toml:2: upstream.kind = "strem": must be one of "sim", "stream", "replay"; did you mean "stream"?"#,
-            r#"relay.toml:4: upstream.kind = "deriv": not yet supported: "deriv"; supported are "sim", "stream", "replay""#,
+            r#"relay.toml:2: upstream.kind = "strem": must be one of "binance", "binance-usdm", "okx", "deriv", "bitzoom", "stream", "socketio", "rest", "sim", "replay"; did you mean "stream"?"#,
+            r#"relay.toml:4: upstream.kind = "coingecko": must be one of "binance", "binance-usdm", "okx", "deriv", "bitzoom", "stream", "socketio", "rest", "sim", "replay"; did you mean "rest" with the format "coingecko-markets"?"#,
         ],
     );
     check_file(
         "[[upstream]]\nkind = \"sim\"\nurl = \"ws://a/\"\nca_file = \"x\"",
         &[
-            r#"relay.toml:3: upstream.url = "ws://a/": url is only for kind "stream""#,
-            r#"relay.toml:4: upstream.ca_file = "x": ca_file is only for kind "stream""#,
+            r#"relay.toml:3: upstream.url = "ws://a/": url is not for kind "sim""#,
+            r#"relay.toml:4: upstream.ca_file = "x": ca_file is not for kind "sim""#,
         ],
     );
     check_file(
         "[[upstream]]\nkind = \"stream\"\nurl = \"ws://a/\"\nca_file = \"x\"\nseed = 1\nfields = \"full\"",
         &[
             r#"relay.toml:4: upstream.ca_file = "x": ca_file is only for a wss:// url"#,
-            r#"relay.toml:5: upstream.seed = 1: seed is only for kind "sim""#,
-            r#"relay.toml:6: upstream.fields = "full": fields is only for kind "sim""#,
+            r#"relay.toml:5: upstream.seed = 1: seed is not for kind "stream", only for "sim""#,
+            r#"relay.toml:6: upstream.fields = "full": fields is not for kind "stream", only for "sim""#,
         ],
     );
     check_file(
@@ -71,13 +71,13 @@ fn upstreams_say_what_they_lack() {
         &[r#"relay.toml:5: upstream.name = "sim": must be unique; upstream 1 has this name"#],
     );
     check_flags(
-        "--upstream ws://feed:1/?a=b --upstream stream --upstream sim=7 --upstream stream=feed:1 --upstream binance=wss://a/",
+        "--upstream ws://feed:1/?a=b --upstream stream --upstream sim=7 --upstream stream=feed:1 --upstream binance=wss://a/ws",
         &[
-            r#"--upstream binance=wss://a/: not yet supported: "binance"; supported are "sim", "stream", "replay""#,
-            r#"--upstream sim=7: url is only for kind "stream""#,
+            r#"--upstream binance=wss://a/ws: must be such as "wss://stream.binance.com:9443", without the path of the streams, which is added"#,
+            r#"--upstream sim=7: url is not for kind "sim""#,
             r#"--upstream stream: upstream.url: is missing: kind "stream" needs one, such as "wss://stream.bitzoom.com/ws""#,
             r#"--upstream stream=feed:1: must be a WebSocket URL such as "wss://stream.bitzoom.com/ws""#,
-            r#"--upstream ws://feed:1/?a=b: must be one of "sim", "stream", "replay"; did you mean stream=ws://feed:1/?a=b?"#,
+            r#"--upstream ws://feed:1/?a=b: must be one of "binance", "binance-usdm", "okx", "deriv", "bitzoom", "stream", "socketio", "rest", "sim", "replay"; did you mean stream=ws://feed:1/?a=b?"#,
         ],
     );
 }

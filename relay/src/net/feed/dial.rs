@@ -1,9 +1,10 @@
 //! From a url to an open WebSocket's byte streams.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -21,10 +22,12 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{self, ClientConfig};
 
-use super::{Settings, Target};
+use super::Target;
+use super::proxy::{self, Proxies, ProxyError};
+use super::retry::retry_after;
 
 /// The certificates we trust, needed for `wss` and `https`.
 pub type Trust<'a> = Option<&'a Arc<ClientConfig>>;
@@ -42,7 +45,17 @@ pub enum DialError {
     #[error("no answer within 10 s")]
     TimedOut,
     #[error("{0}")]
-    Io(#[from] std::io::Error),
+    Io(#[from] io::Error),
+    #[error("no address of {host}: {source}")]
+    Lookup { host: String, source: io::Error },
+    #[error("no connection to {address}: {source}")]
+    Tcp { address: SocketAddr, source: io::Error },
+    #[error("no connection to {address} within {seconds} s")]
+    Unanswered { address: SocketAddr, seconds: u64 },
+    #[error("tls: {0}")]
+    Tls(String),
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     #[error("the name has no address")]
     NoAddress,
     #[error("wss without certificates to trust")]
@@ -53,10 +66,12 @@ pub enum DialError {
     Http(#[from] hyper::Error),
     #[error("the token cannot stand in a header")]
     Token,
+    #[error("the request cannot be written")]
+    Request,
     #[error("the answer's body is too long, or ended early")]
     Body,
-    #[error("answered {0} instead of 101")]
-    Status(StatusCode),
+    #[error("answered {status} instead of 101")]
+    Status { status: StatusCode, retry_after_ms: Option<u64> },
     #[error("the answer's {0} header is wrong")]
     Header(HeaderName),
 }
@@ -69,10 +84,6 @@ pub(super) struct Dialled {
     pub write: WriteHalf,
     /// What was read behind the answer: the first frames.
     pub leftover: Bytes,
-}
-
-pub(super) async fn dial(settings: &Settings) -> Result<Dialled, DialError> {
-    dial_target(&settings.target, settings.tls.as_ref()).await
 }
 
 pub(super) async fn dial_target(target: &Target, tls: Trust<'_>) -> Result<Dialled, DialError> {
@@ -100,18 +111,49 @@ pub(super) async fn secure(
 ) -> Result<TlsStream<TcpStream>, DialError> {
     let config = tls.cloned().ok_or(DialError::NoTls)?;
     let name = ServerName::try_from(target.host().to_owned()).map_err(|_| DialError::ServerName)?;
-    Ok(TlsConnector::from(config).connect(name, socket).await?)
+    TlsConnector::from(config).connect(name, socket).await.map_err(|error| DialError::Tls(plain(&error)))
 }
 
+/// What an operator can act on; the rest as rustls says it.
+fn plain(error: &io::Error) -> String {
+    use rustls::{CertificateError, Error};
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            "its certificate is of nobody we trust (UnknownIssuer); ca_file adds an authority".to_owned()
+        }
+        Some(Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. })) => {
+            "its certificate is out of date (Expired)".to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// To the venue, or through the proxy that the environment names.
 pub(super) async fn connect(target: &Target) -> Result<TcpStream, DialError> {
-    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((target.host(), target.port())).await?.collect();
+    connect_by(proxy::environment(), target).await
+}
+
+async fn connect_by(proxies: &Proxies, target: &Target) -> Result<TcpStream, DialError> {
+    let proxy = match proxies.on_the_way(target) {
+        None => return reach(target.host(), target.port()).await,
+        Some(choice) => choice.as_ref().map_err(ProxyError::clone)?,
+    };
+    let unreachable = |error: DialError| ProxyError::Unreachable { proxy: proxy.shown(), why: error.to_string() };
+    let socket = reach(&proxy.host, proxy.port).await.map_err(unreachable)?;
+    Ok(proxy.tunnel(socket, target).await?)
+}
+
+async fn reach(host: &str, port: u16) -> Result<TcpStream, DialError> {
+    let lookup = tokio::net::lookup_host((host, port)).await;
+    let addresses: Vec<SocketAddr> =
+        lookup.map_err(|source| DialError::Lookup { host: host.to_owned(), source })?.collect();
     let limit = if addresses.len() > 1 { ADDRESS_MAX } else { DIAL_MAX };
     let mut failure = DialError::NoAddress;
     for address in addresses {
         match timeout(limit, TcpStream::connect(address)).await {
             Ok(Ok(socket)) => return Ok(socket),
-            Ok(Err(error)) => failure = error.into(),
-            Err(_) => failure = DialError::TimedOut,
+            Ok(Err(source)) => failure = DialError::Tcp { address, source },
+            Err(_) => failure = DialError::Unanswered { address, seconds: limit.as_secs() },
         }
     }
     Err(failure)
@@ -138,7 +180,8 @@ where
     let mut exchange = std::pin::pin!(async {
         let response = sender.send_request(request).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(DialError::Status(response.status()));
+            let retry_after_ms = retry_after(response.headers(), SystemTime::now());
+            return Err(DialError::Status { status: response.status(), retry_after_ms });
         }
         check_headers(response.headers(), &key)?;
         Ok(hyper::upgrade::on(response).await?)
@@ -191,6 +234,46 @@ pub(super) fn accept(key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::net::feed::fake::head_of;
+
+    /// Every failure on the way says where it was.
+    #[tokio::test]
+    async fn failures_are_told_plainly() {
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let target = Target::exact(false, "127.0.0.1", closed.port(), "/");
+        let direct = Proxies::read(|_| None);
+        let error = connect_by(&direct, &target).await.unwrap_err().to_string();
+        assert!(error.starts_with(&format!("no connection to {closed}: ")), "{error}");
+        let nowhere = Target::exact(false, "venue.invalid", 80, "/");
+        let error = connect_by(&direct, &nowhere).await.unwrap_err().to_string();
+        assert!(error.starts_with("no address of venue.invalid: "), "{error}");
+        let proxied = Proxies::read(|name| (name == "ALL_PROXY").then(|| closed.to_string()));
+        let error = connect_by(&proxied, &nowhere).await.unwrap_err().to_string();
+        assert!(error.starts_with(&format!("the proxy {closed} is not reached: no connection to {closed}")), "{error}");
+    }
+
+    /// The name of the venue is looked up by the proxy, not by us.
+    #[tokio::test]
+    async fn a_proxy_is_on_the_way() {
+        use tokio::io::AsyncWriteExt;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let proxied = Proxies::read(|name| (name == "http_proxy").then(|| format!("http://{address}")));
+        let served = async {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let head = head_of(&mut socket).await;
+            socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+            head
+        };
+        let venue = Target::exact(false, "venue.invalid", 80, "/");
+        let (head, socket) = tokio::join!(served, connect_by(&proxied, &venue));
+        socket.unwrap();
+        assert!(head.starts_with("CONNECT venue.invalid:80 HTTP/1.1\r\n"), "{head}");
+    }
+
     #[test]
     fn the_accept_value_of_the_rfc() {
         assert_eq!(super::accept("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");

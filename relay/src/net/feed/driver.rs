@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -12,8 +13,9 @@ use tokio::task::JoinSet;
 use super::connection::{self, Handle};
 use super::shared::Shared;
 use super::writer::Outgoing;
-use super::{Decode, Demand, FeedEvent, Settings, Sink};
-use crate::venue::manager::{Action, Conn, Manager, TopicId};
+use super::{Demand, FeedEvent, Settings, Sink, Target};
+use crate::venue::adapter::{Conversation, Ping};
+use crate::venue::manager::{Action, Conn, Method, Pool, TopicId};
 
 /// Demands taken in before their consequences are carried out.
 const DEMANDS_PER_TURN: usize = 1_024;
@@ -27,13 +29,14 @@ pub async fn run(
     settings: Settings,
     mut mailbox: UnboundedReceiver<Demand>,
     sink: impl Sink + 'static,
-    decode: Decode,
     shutdown: impl Future<Output = ()>,
 ) {
     let mut shutdown = pin!(shutdown);
-    let manager = Manager::new(settings.manager.clone(), settings.seed);
-    let shared = Shared::new(manager, sink, decode);
-    let mut driver = Driver { shared, settings: Rc::new(settings), handles: BTreeMap::new(), tasks: JoinSet::new() };
+    let lanes = settings.adapter.lanes();
+    let pool = Pool::new(&settings.manager, lanes.len(), settings.seed);
+    let targets = lanes.iter().map(|lane| settings.target.at(&lane.path)).collect();
+    let shared = Shared::new(pool, sink);
+    let mut driver = Driver { shared, settings, targets, handles: BTreeMap::new(), tasks: JoinSet::new() };
     driver.want_always();
     let mut demands = Vec::new();
     let mut is_mailbox_open = true;
@@ -56,7 +59,9 @@ pub async fn run(
 
 struct Driver<S> {
     shared: Rc<Shared<S>>,
-    settings: Rc<Settings>,
+    settings: Settings,
+    /// Of each lane.
+    targets: Vec<Target>,
     handles: BTreeMap<usize, Handle>,
     tasks: JoinSet<()>,
 }
@@ -64,45 +69,60 @@ struct Driver<S> {
 impl<S: Sink + 'static> Driver<S> {
     fn want_always(&self) {
         let now = self.shared.now_ms();
-        let mut manager = self.shared.manager.borrow_mut();
         for (id, name) in &self.settings.always {
-            manager.always(TopicId(*id), name, now);
+            match self.settings.adapter.lane_of(name) {
+                Some(lane) => self.shared.pool.borrow_mut().always(TopicId(*id), name, lane, now),
+                None => self.refuse(*id),
+            }
         }
     }
 
     fn take_demands(&self, demands: &mut Vec<Demand>) {
         let now = self.shared.now_ms();
-        let mut manager = self.shared.manager.borrow_mut();
         for demand in demands.drain(..) {
             match demand {
-                Demand::Want { id, name } => manager.want(TopicId(id), &name, now),
-                Demand::Unwant { id } => manager.unwant(TopicId(id), now),
+                Demand::Want { id, name } => match self.settings.adapter.lane_of(&name) {
+                    Some(lane) => self.shared.pool.borrow_mut().want(TopicId(id), &name, lane, now),
+                    None => self.refuse(id),
+                },
+                Demand::Unwant { id } => self.shared.pool.borrow_mut().unwant(TopicId(id), now),
             }
         }
+    }
+
+    fn refuse(&self, id: u32) {
+        self.shared.event(FeedEvent::Refused { id, msg: "the venue has no such stream".to_owned() });
     }
 
     /// Lets the manager decide and carries it out. How long it may sleep then.
     fn turn(&mut self) -> u64 {
         let now = self.shared.now_ms();
-        self.shared.manager.borrow_mut().tick(now);
+        self.shared.pool.borrow_mut().tick(now);
         loop {
-            let action = self.shared.manager.borrow_mut().poll();
+            let action = self.shared.pool.borrow_mut().poll();
             let Some(action) = action else { break };
             self.carry_out(action);
         }
-        let due = self.shared.manager.borrow().next_due(now);
+        let due = self.shared.pool.borrow().next_due(now);
         due.saturating_sub(now).min(SLEEP_MAX_MS)
     }
 
     fn carry_out(&mut self, action: Action) {
         match action {
             Action::Dial { conn } => {
-                let handle = connection::start(&mut self.tasks, &self.shared, &self.settings, conn);
+                let lane = self.shared.pool.borrow().lane_of(conn);
+                let talk = self.settings.adapter.converse(lane);
+                let place = connection::Place { target: self.targets[lane].clone(), tls: self.settings.tls.clone() };
+                let handle = connection::start(&mut self.tasks, &self.shared, place, talk, conn);
                 self.handles.insert(conn.index, handle);
             }
-            Action::Send { conn, text } => self.send(conn, Outgoing::Text(text)),
-            Action::Ping { conn } => self.send(conn, Outgoing::Ping),
-            Action::Pong { conn, payload } => self.send(conn, Outgoing::Pong(payload)),
+            Action::Request { conn, method, names, id } => self.request(conn, method, &names, id),
+            Action::Say { conn, text } => self.say(conn, |_| Outgoing::Text(text)),
+            Action::Ping { conn } => self.say(conn, |talk| match talk.ping() {
+                Ping::Frame => Outgoing::Ping,
+                Ping::Text(text) => Outgoing::Text(text),
+            }),
+            Action::Pong { conn, payload } => self.say(conn, |_| Outgoing::Pong(payload)),
             Action::Close { conn } => {
                 self.handles.remove(&conn.index);
                 self.shared.event(FeedEvent::Closed { conn: conn.index });
@@ -116,6 +136,11 @@ impl<S: Sink + 'static> Driver<S> {
             Action::Learned { conn, streams } => {
                 self.shared.event(FeedEvent::Learned { conn: conn.index, streams });
             }
+            Action::Blocked { ms, .. } => self.shared.event(FeedEvent::Blocked { ms }),
+            Action::Unblocked { .. } => self.shared.event(FeedEvent::Unblocked),
+            Action::Rotating { conn, why } => self.shared.event(FeedEvent::Rotating { conn: conn.index, why }),
+            Action::Rotated { conn } => self.shared.event(FeedEvent::Rotated { conn: conn.index }),
+            Action::Renewed(id) => self.shared.event(FeedEvent::Renewed(id.0)),
             Action::Live(id) => self.shared.event(FeedEvent::TopicLive(id.0)),
             Action::Lost(id) => self.shared.event(FeedEvent::TopicLost(id.0)),
             Action::Stale(id) => self.shared.event(FeedEvent::TopicStale(id.0)),
@@ -126,8 +151,26 @@ impl<S: Sink + 'static> Driver<S> {
         }
     }
 
-    fn send(&self, conn: Conn, outgoing: Outgoing) {
+    fn request(&self, conn: Conn, method: Method, names: &[Arc<str>], id: u64) {
+        let Some(handle) = self.handles.get(&conn.index).filter(|handle| handle.conn == conn) else { return };
+        let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+        let text = match method {
+            Method::Subscribe => handle.talk.borrow_mut().subscribe(&names, id),
+            Method::Unsubscribe => handle.talk.borrow_mut().unsubscribe(&names, id),
+        };
+        self.shared.requested(conn, method, id, &names);
+        if self.settings.manager.request_bytes_max.is_some_and(|max| text.len() > max) {
+            self.shared.pool.borrow_mut().of(conn).too_long(conn, id);
+            // What follows from that is due now.
+            self.shared.news.notify_one();
+            return;
+        }
+        self.say(conn, |_| Outgoing::Text(text));
+    }
+
+    fn say(&self, conn: Conn, compose: impl FnOnce(&mut dyn Conversation) -> Outgoing) {
         if let Some(handle) = self.handles.get(&conn.index).filter(|handle| handle.conn == conn) {
+            let outgoing = compose(&mut **handle.talk.borrow_mut());
             // A writer that is gone has seen an error, which the reader sees as well.
             let _ = handle.queue.send(outgoing);
         }

@@ -42,9 +42,14 @@ impl Venue {
 
     /// The next connection, with `behind` in the same write as the answer to its handshake.
     pub async fn accept(&self, behind: &[u8]) -> Peer {
+        self.accept_with_head(behind).await.0
+    }
+
+    /// The same with what was asked for.
+    pub async fn accept_with_head(&self, behind: &[u8]) -> (Peer, String) {
         let (socket, head) = self.request().await;
         let (read, write) = socket.into_split();
-        Peer::new(Box::new(read), Box::new(write), &accept(key_of(&head)), behind).await
+        (Peer::new(Box::new(read), Box::new(write), &accept(key_of(&head)), behind).await, head)
     }
 
     /// The same, with an accept value of another key.

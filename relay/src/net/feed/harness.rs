@@ -1,6 +1,5 @@
 //! A feed with a recording sink, in front of the fake venue.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::future::Future;
 use std::rc::Rc;
@@ -12,7 +11,9 @@ use tokio::time::timeout;
 use tokio_rustls::rustls::ClientConfig;
 
 use super::fake::{Peer, Venue};
-use super::{Decoded, Demand, FeedEvent, Settings, Sink, Target, manager, run};
+use super::{Conn, Demand, FeedEvent, Settings, Sink, Target, manager, run};
+use crate::venue::adapter::Adapter;
+use crate::venue::adapter::stream::Stream;
 use crate::venue::backoff::Shape;
 
 /// What the sink was told, in order.
@@ -25,13 +26,15 @@ pub(super) enum Told {
 
 struct Recorder {
     told: Rc<RefCell<Vec<Told>>>,
+    brought: Rc<RefCell<Vec<(String, usize)>>>,
     start: Instant,
 }
 
 impl Sink for Recorder {
-    fn frame(&mut self, stream: &str, data: &[u8], read_ns: u64) -> Option<u32> {
+    fn frame(&mut self, conn: Conn, stream: &str, data: &[u8], read_ns: u64) -> Option<u32> {
         assert!(read_ns <= self.now_ns());
         let data = String::from_utf8(data.to_vec()).expect("checked by the feed");
+        self.brought.borrow_mut().push((data.clone(), conn.index));
         self.told.borrow_mut().push(Told::Frame(stream.to_owned(), data));
         stream.strip_prefix('s').and_then(|id| id.parse().ok())
     }
@@ -47,27 +50,9 @@ impl Sink for Recorder {
     fn now_ns(&self) -> u64 {
         self.start.elapsed().as_nanos() as u64
     }
-}
 
-/// Enough of the dialect for these tests.
-fn decode(text: &[u8]) -> Decoded<'_> {
-    let Ok(value) = serde_json::from_slice::<serde_json::Value>(text) else {
-        return Decoded::NotJson;
-    };
-    let id = value["id"].as_u64();
-    if let Some(stream) = value["stream"].as_str() {
-        let at = text.windows(7).position(|window| window == b"\"data\":").expect("data");
-        return Decoded::Data { stream: Cow::Owned(stream.to_owned()), data: &text[at + 7..text.len() - 1] };
-    }
-    match &value {
-        _ if value["e"] == "serverShutdown" => Decoded::Shutdown,
-        _ if value.get("e").is_some() => Decoded::NoStreamName,
-        _ if value.get("error").is_some() => {
-            let msg = value["error"]["msg"].as_str().expect("msg").to_owned();
-            Decoded::Error { id, code: value["error"]["code"].as_i64().expect("code"), msg: msg.into() }
-        }
-        _ if value.get("result").is_some() => Decoded::Ack { id },
-        _ => Decoded::Other,
+    fn calendar_ms(&self) -> u64 {
+        1_700_000_000_000
     }
 }
 
@@ -75,6 +60,8 @@ pub(super) struct World {
     pub venue: Venue,
     pub demand: mpsc::UnboundedSender<Demand>,
     pub told: Rc<RefCell<Vec<Told>>>,
+    /// Payloads, and the connections they came on.
+    pub brought: Rc<RefCell<Vec<(String, usize)>>>,
     pub shutdown: oneshot::Sender<()>,
     pub feed: tokio::task::JoinHandle<()>,
 }
@@ -87,17 +74,30 @@ impl World {
     }
 
     pub fn start_with(venue: Venue, url: &str, tls: Option<Arc<ClientConfig>>) -> Self {
+        let adapter = Arc::new(Stream::new(Target::parse(url).expect("a url").path()));
+        Self::speaking(venue, url, tls, adapter, manager::Settings::default())
+    }
+
+    /// With another venue's adapter. Waits are short, whatever the settings say.
+    pub fn speaking(
+        venue: Venue,
+        url: &str,
+        tls: Option<Arc<ClientConfig>>,
+        adapter: Arc<dyn Adapter + Send + Sync>,
+        settings: manager::Settings,
+    ) -> Self {
         let target = Target::parse(url).expect("a url");
         let backoff = Shape { first_ms: 20, ..Shape::default() };
-        let manager = manager::Settings { gather_ms: 5, linger_ms: 20, backoff, ..manager::Settings::default() };
-        let settings = Settings { target, tls, manager, always: Vec::new(), seed: 1 };
+        let manager = manager::Settings { gather_ms: 5, linger_ms: 20, backoff, overlap_ms: 20, ..settings };
+        let settings = Settings { target, adapter, tls, manager, always: Vec::new(), seed: 1 };
         let (demand, mailbox) = mpsc::unbounded_channel();
         let (shutdown, stop) = oneshot::channel::<()>();
         let told = Rc::new(RefCell::new(Vec::new()));
-        let sink = Recorder { told: Rc::clone(&told), start: Instant::now() };
+        let brought = Rc::new(RefCell::new(Vec::new()));
+        let sink = Recorder { told: Rc::clone(&told), brought: Rc::clone(&brought), start: Instant::now() };
         let stop = async move { stop.await.unwrap_or(()) };
-        let feed = tokio::task::spawn_local(run(settings, mailbox, sink, decode, stop));
-        Self { venue, demand, told, shutdown, feed }
+        let feed = tokio::task::spawn_local(run(settings, mailbox, sink, stop));
+        Self { venue, demand, told, brought, shutdown, feed }
     }
 
     pub fn want(&self, id: u32) {
@@ -129,6 +129,10 @@ impl World {
 
     pub async fn until_frame(&self, payload: &str) {
         self.until(|told| matches!(told, Told::Frame(_, data) if data == payload)).await;
+    }
+
+    pub fn brought_by(&self, payload: &str) -> Option<usize> {
+        self.brought.borrow().iter().find(|(data, _)| data == payload).map(|&(_, conn)| conn)
     }
 
     pub fn count(&self, event: &FeedEvent) -> usize {

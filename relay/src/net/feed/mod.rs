@@ -1,17 +1,20 @@
-//! The upstream side: reads a venue that speaks the stream dialect, and keeps it subscribed.
+//! The upstream side: reads a venue through its adapter, and keeps it subscribed.
 //!
 //! `run` drives the pure `venue::manager` on the runtime of a shard: it carries out what the manager decides and tells
 //! it what happened. Per connection one task owns the read half (`reader`; `read_frame` is not cancel-safe and is never
 //! selected over) and one the write half (`writer`). Everything is on one thread: what they share is a `RefCell`, never
 //! borrowed over an await.
 
+pub mod client;
 mod connection;
 mod dial;
 mod driver;
 mod inlet;
 mod message;
+mod proxy;
 mod reader;
 pub mod request;
+mod retry;
 mod shared;
 pub mod single;
 mod target;
@@ -23,21 +26,26 @@ mod fake;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod talk_tests;
+#[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 pub use dial::{DialError, Trust};
 pub use driver::run;
+pub use proxy::ProxyError;
 pub use target::{Target, TargetError};
 
-use crate::venue::manager;
+use crate::venue::adapter::Adapter;
+use crate::venue::manager::{self, Conn};
 
 /// One upstream.
 #[derive(Clone)]
 pub struct Settings {
+    /// Where it is; the paths are the adapter's lanes'.
     pub target: Target,
+    pub adapter: Arc<dyn Adapter + Send + Sync>,
     /// Needed for `wss`; read once at the start, shared by all (`tls::config`).
     pub tls: Option<Arc<tokio_rustls::rustls::ClientConfig>>,
     pub manager: manager::Settings,
@@ -56,9 +64,10 @@ pub enum Demand {
 
 /// Where the frames go. Called on the thread of `run`, never reentrantly.
 pub trait Sink {
-    /// One data frame: `stream` as the venue spelled it, `data` the exact bytes of the payload, `read_ns` when the
-    /// socket read that completed it returned. The topic's id if it is held.
-    fn frame(&mut self, stream: &str, data: &[u8], read_ns: u64) -> Option<u32>;
+    /// One data frame: `stream` and `data` as the adapter has them, `read_ns` when the socket read that completed it
+    /// returned. Two connections bring the same stream while one replaces the other: `conn` tells them apart.
+    /// The topic's id if it is held.
+    fn frame(&mut self, conn: Conn, stream: &str, data: &[u8], read_ns: u64) -> Option<u32>;
     /// The end of one read: wake the shards.
     fn flush(&mut self);
     fn event(&mut self, event: FeedEvent);
@@ -70,6 +79,8 @@ pub trait Sink {
     fn ended(&mut self, _conn: usize, _id: u64, _names: &[&str]) {}
     /// Monotonic: limits and deadlines are counted on it too, so it must not be the wall's.
     fn now_ns(&self) -> u64;
+    /// Milliseconds since 1970, for payloads that do not say their time.
+    fn calendar_ms(&self) -> u64;
 }
 
 /// What happened besides frames.
@@ -77,6 +88,8 @@ pub trait Sink {
 pub enum FeedEvent {
     Connected {
         conn: usize,
+        /// Of the adapter's.
+        lane: usize,
     },
     Lost {
         conn: usize,
@@ -94,6 +107,21 @@ pub enum FeedEvent {
     Governed {
         conn: usize,
     },
+    /// The venue refuses us: no connection is tried for so long.
+    Blocked {
+        ms: u64,
+    },
+    /// It takes us again.
+    Unblocked,
+    /// Another connection is made to take over this one's streams.
+    Rotating {
+        conn: usize,
+        why: manager::Rotation,
+    },
+    /// It has, and this one ends.
+    Rotated {
+        conn: usize,
+    },
     /// The venue takes fewer streams per connection than configured.
     Learned {
         conn: usize,
@@ -102,6 +130,8 @@ pub enum FeedEvent {
     Dropped {
         reason: DropReason,
     },
+    /// Asked for again, alone: its chain was broken, or it went silent.
+    Renewed(u32),
     TopicLive(u32),
     TopicLost(u32),
     TopicStale(u32),
@@ -129,19 +159,6 @@ pub enum DropReason {
     UnknownTopic,
     /// A payload without the wrapper that names its stream: the venue ignores `/stream`.
     NoStreamName,
+    /// Of a known kind, with a field missing or of another type.
+    Malformed,
 }
-
-/// A message from the venue, as far as the feed needs to know it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decoded<'a> {
-    Data { stream: Cow<'a, str>, data: &'a [u8] },
-    Ack { id: Option<u64> },
-    Error { id: Option<u64>, code: i64, msg: Cow<'a, str> },
-    Shutdown,
-    NoStreamName,
-    NotJson,
-    Other,
-}
-
-/// The decoder of the venue's messages. It also proves that the text is one complete JSON value.
-pub type Decode = for<'a> fn(&'a [u8]) -> Decoded<'a>;

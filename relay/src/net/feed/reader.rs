@@ -8,10 +8,11 @@ use std::task::Poll;
 
 use fastwebsockets::{Frame, OpCode, Role, WebSocket, WebSocketError};
 
+use super::connection::Talk;
 use super::dial::ReadHalf;
 use super::inlet::Inlet;
 use super::message::{Joined, Joiner};
-use super::shared::Shared;
+use super::shared::{Moment, Shared};
 use super::{DropReason, Sink};
 use crate::limits::UPSTREAM_MESSAGE_BYTES_MAX;
 use crate::venue::manager::{Conn, Loss};
@@ -25,7 +26,13 @@ const TURN_NS: u64 = 1_000_000;
 const SKIPPED_FRAME_BYTES_MAX: usize = 16 * UPSTREAM_MESSAGE_BYTES_MAX;
 
 /// Reads until the connection ends, and says why it did.
-pub(super) async fn read<S: Sink>(shared: &Shared<S>, conn: Conn, socket: ReadHalf, leftover: bytes::Bytes) -> Loss {
+pub(super) async fn read<S: Sink>(
+    shared: &Shared<S>,
+    conn: Conn,
+    talk: &Talk,
+    socket: ReadHalf,
+    leftover: bytes::Bytes,
+) -> Loss {
     let is_fresh = Rc::new(Cell::new(false));
     let mut socket = WebSocket::after_handshake(Inlet::new(socket, leftover, Rc::clone(&is_fresh)), Role::Client);
     socket.set_auto_pong(false);
@@ -34,8 +41,8 @@ pub(super) async fn read<S: Sink>(shared: &Shared<S>, conn: Conn, socket: ReadHa
     socket.set_max_message_size(SKIPPED_FRAME_BYTES_MAX + 1);
 
     let mut joiner = Joiner::new(UPSTREAM_MESSAGE_BYTES_MAX);
-    let mut read_ns = shared.now_ns();
-    let mut turn = Turn { frames: 0, since_ns: read_ns };
+    let mut at = shared.now();
+    let mut turn = Turn { frames: 0, since_ns: at.monotonic_ns };
     loop {
         let result = {
             // `read_frame` loses bytes when it is dropped half-way: one future is polled to its end, whatever happens
@@ -52,10 +59,10 @@ pub(super) async fn read<S: Sink>(shared: &Shared<S>, conn: Conn, socket: ReadHa
             }
         };
         if is_fresh.take() {
-            read_ns = shared.now_ns();
+            at = shared.now();
         }
         let ended = match result {
-            Ok(frame) => take(shared, conn, &mut joiner, &frame, read_ns),
+            Ok(frame) => take(shared, conn, talk, &mut joiner, &frame, at),
             // The frame was read whole before it was found out, so what follows is intact.
             Err(WebSocketError::InvalidUTF8) => {
                 shared.dropped(conn, DropReason::NotUtf8);
@@ -82,12 +89,19 @@ struct Turn {
 }
 
 /// Handles one frame; a reason if it ends the connection.
-fn take<S: Sink>(shared: &Shared<S>, conn: Conn, joiner: &mut Joiner, frame: &Frame<'_>, read_ns: u64) -> Option<Loss> {
+fn take<S: Sink>(
+    shared: &Shared<S>,
+    conn: Conn,
+    talk: &Talk,
+    joiner: &mut Joiner,
+    frame: &Frame<'_>,
+    at: Moment,
+) -> Option<Loss> {
     match frame.opcode {
         OpCode::Text | OpCode::Binary | OpCode::Continuation => match joiner.push(frame) {
             Joined::Part => None,
             Joined::Text(text) => {
-                shared.message(conn, text, read_ns);
+                shared.message(conn, talk, text, at);
                 None
             }
             Joined::Dropped(reason) => {

@@ -1,19 +1,27 @@
-//! What the tasks of one upstream share: the manager and the sink.
+//! What the tasks of one upstream share: the managers of its lanes and the sink.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use tokio::sync::Notify;
 
-use super::{Decode, Decoded, DropReason, FeedEvent, Sink};
-use crate::venue::manager::{Conn, Loss, Manager, Reply, TopicId};
+use super::connection::Talk;
+use super::{DropReason, FeedEvent, Sink};
+use crate::venue::adapter::{Invalid, Said};
+use crate::venue::manager::{Conn, Loss, Manager, Method, Pool, Reply, TopicId};
 
 const NS_PER_MS: u64 = 1_000_000;
 
+/// When a read of the socket returned, by both clocks. Read once per read.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    pub monotonic_ns: u64,
+    pub calendar_ms: u64,
+}
+
 pub(super) struct Shared<S> {
-    pub manager: RefCell<Manager>,
+    pub pool: RefCell<Pool>,
     sink: RefCell<S>,
-    decode: Decode,
     /// The manager may have something to do.
     pub news: Notify,
     has_news: Cell<bool>,
@@ -22,11 +30,10 @@ pub(super) struct Shared<S> {
 }
 
 impl<S: Sink> Shared<S> {
-    pub fn new(manager: Manager, sink: S, decode: Decode) -> Rc<Self> {
+    pub fn new(pool: Pool, sink: S) -> Rc<Self> {
         Rc::new(Self {
-            manager: RefCell::new(manager),
+            pool: RefCell::new(pool),
             sink: RefCell::new(sink),
-            decode,
             news: Notify::new(),
             has_news: Cell::new(false),
             logged: RefCell::new(Vec::new()),
@@ -45,35 +52,57 @@ impl<S: Sink> Shared<S> {
         self.sink.borrow_mut().event(event);
     }
 
+    /// What the conversation was told to ask for, or to end.
+    pub fn requested(&self, conn: Conn, method: Method, id: u64, names: &[&str]) {
+        let mut sink = self.sink.borrow_mut();
+        match method {
+            Method::Subscribe => sink.asked(conn.index, id, names),
+            Method::Unsubscribe => sink.ended(conn.index, id, names),
+        }
+    }
+
+    pub fn now(&self) -> Moment {
+        let sink = self.sink.borrow();
+        Moment { monotonic_ns: sink.now_ns(), calendar_ms: sink.calendar_ms() }
+    }
+
     /// One whole text message.
-    pub fn message(&self, conn: Conn, text: &[u8], read_ns: u64) {
+    pub fn message(&self, conn: Conn, talk: &Talk, text: &[u8], at: Moment) {
+        self.sink.borrow_mut().received(conn.index, text, at.monotonic_ns);
+        talk.borrow_mut().decode(text, at.calendar_ms, &mut |said| self.said(conn, said, at.monotonic_ns));
+    }
+
+    fn said(&self, conn: Conn, said: Said<'_>, read_ns: u64) {
         // The clock was read at the socket; once per read is enough for deadlines.
         let now = read_ns / NS_PER_MS;
-        self.sink.borrow_mut().received(conn.index, text, read_ns);
-        match (self.decode)(text) {
-            Decoded::Data { stream, data } => {
-                let id = self.sink.borrow_mut().frame(&stream, data, read_ns);
+        match said {
+            Said::Data { stream, payload } => {
+                let id = self.sink.borrow_mut().frame(conn, stream, payload, read_ns);
                 match id {
-                    Some(id) => self.data(TopicId(id), now),
+                    Some(id) => self.data(conn, TopicId(id), now),
                     None => self.dropped(conn, DropReason::UnknownTopic),
                 }
             }
-            Decoded::Ack { id } => self.reply(conn, id, Reply::Ok, now),
-            Decoded::Error { id, code, msg } => {
-                tracing::warn!(conn = conn.index, ?id, code, msg = &*msg, "the venue refused a request");
-                self.reply(conn, id, Reply::Error { code, msg: &msg }, now);
+            Said::Ack { id } => self.reply(conn, id, Reply::Ok, now),
+            Said::Error { id, code, msg } => {
+                tracing::warn!(conn = conn.index, ?id, code, msg, "the venue refused a request");
+                self.reply(conn, id, Reply::Error { code, msg }, now);
             }
-            Decoded::Shutdown => self.lost(conn, Loss::Shutdown),
-            Decoded::NoStreamName => self.dropped(conn, DropReason::NoStreamName),
-            Decoded::NotJson => self.dropped(conn, DropReason::NotJson),
-            Decoded::Other => {}
+            Said::Granted { stream } => self.tell(conn, |manager| manager.granted(conn, stream, now)),
+            Said::Refused { stream, msg } => self.tell(conn, |manager| manager.denied(conn, stream, msg, now)),
+            Said::Broken { stream } => self.tell(conn, |manager| manager.broken(conn, stream, now)),
+            Said::Ready => self.tell(conn, |manager| manager.ready(conn)),
+            Said::Answer(text) => self.tell(conn, |manager| manager.answer(conn, text, now)),
+            Said::Shutdown => self.tell(conn, |manager| manager.announced(conn, now)),
+            Said::End { msg } => self.lost(conn, Loss::Ended(msg.to_owned())),
+            Said::Other => {}
+            Said::Invalid(invalid) => self.dropped(conn, invalid.into()),
         }
     }
 
     pub fn pinged(&self, conn: Conn, payload: &[u8]) {
         let now = self.now_ms();
-        self.manager.borrow_mut().pinged(conn, payload, now);
-        self.has_news.set(true);
+        self.tell(conn, |manager| manager.pinged(conn, payload, now));
     }
 
     pub fn dropped(&self, conn: Conn, reason: DropReason) {
@@ -86,17 +115,23 @@ impl<S: Sink> Shared<S> {
         }
     }
 
-    pub fn connected(&self, conn: Conn) {
+    pub fn connected(&self, conn: Conn, talk: &Talk) {
         let now = self.now_ms();
         self.logged.borrow_mut().retain(|(other, _)| other.index != conn.index);
-        self.event(FeedEvent::Connected { conn: conn.index });
-        self.manager.borrow_mut().connected(conn, now);
+        let lane = self.pool.borrow().lane_of(conn);
+        self.event(FeedEvent::Connected { conn: conn.index, lane });
+        let mut pool = self.pool.borrow_mut();
+        let manager = pool.of(conn);
+        manager.connected(conn, now);
+        if let Some(text) = talk.borrow_mut().hello() {
+            manager.greeted(conn, text, now);
+        }
         self.news.notify_one();
     }
 
     pub fn lost(&self, conn: Conn, why: Loss) {
         let now = self.now_ms();
-        self.manager.borrow_mut().lost(conn, why, now);
+        self.pool.borrow_mut().of(conn).lost(conn, why, now);
         self.news.notify_one();
     }
 
@@ -104,14 +139,15 @@ impl<S: Sink> Shared<S> {
     pub fn end_of_read(&self, conn: Conn) {
         self.sink.borrow_mut().flush();
         let now = self.now_ms();
-        self.manager.borrow_mut().heard(conn, now);
+        self.pool.borrow_mut().of(conn).heard(conn, now);
         if self.has_news.take() {
             self.news.notify_one();
         }
     }
 
-    fn data(&self, id: TopicId, now: u64) {
-        let mut manager = self.manager.borrow_mut();
+    fn data(&self, conn: Conn, id: TopicId, now: u64) {
+        let mut pool = self.pool.borrow_mut();
+        let manager = pool.of(conn);
         manager.data(id, now);
         if manager.has_actions() {
             self.has_news.set(true);
@@ -119,7 +155,22 @@ impl<S: Sink> Shared<S> {
     }
 
     fn reply(&self, conn: Conn, id: Option<u64>, reply: Reply<'_>, now: u64) {
-        self.manager.borrow_mut().acked(conn, id, reply, now);
+        self.tell(conn, |manager| manager.acked(conn, id, reply, now));
+    }
+
+    fn tell(&self, conn: Conn, what: impl FnOnce(&mut Manager)) {
+        what(self.pool.borrow_mut().of(conn));
         self.has_news.set(true);
+    }
+}
+
+impl From<Invalid> for DropReason {
+    fn from(invalid: Invalid) -> Self {
+        match invalid {
+            Invalid::NotUtf8 => Self::NotUtf8,
+            Invalid::NotJson => Self::NotJson,
+            Invalid::NoStreamName => Self::NoStreamName,
+            Invalid::Malformed => Self::Malformed,
+        }
     }
 }

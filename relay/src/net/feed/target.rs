@@ -44,6 +44,11 @@ impl Target {
         Self { is_tls, host, port, path: path.to_owned() }
     }
 
+    /// The same host, elsewhere on it.
+    pub fn at(&self, path: &str) -> Self {
+        Self { path: path.to_owned(), ..self.clone() }
+    }
+
     pub fn is_tls(&self) -> bool {
         self.is_tls
     }

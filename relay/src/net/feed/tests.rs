@@ -86,12 +86,33 @@ fn a_wrong_accept_value_or_status_is_no_connection() {
         let why = Loss::NotConnected("the answer's sec-websocket-accept header is wrong".to_owned());
         world.until_event(FeedEvent::Lost { conn: 0, why }).await;
         let (mut socket, _) = world.venue.request().await;
-        let answer = b"HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n";
+        let answer = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
         tokio::io::AsyncWriteExt::write_all(&mut socket, answer).await.expect("answered");
-        let why = Loss::NotConnected("answered 429 Too Many Requests instead of 101".to_owned());
+        let why = Loss::Refused { status: 503, retry_after_ms: None };
         world.until_event(FeedEvent::Lost { conn: 0, why }).await;
         let mut peer = world.venue.accept(b"").await;
         peer.subscribe(r#""s1""#, 1).await;
+    });
+}
+
+/// The wait is the venue's, and not a moment of it is used to ask again.
+#[test]
+fn a_ban_is_obeyed_and_told_once() {
+    on_a_shard(async {
+        let world = World::start().await;
+        world.want(1);
+        let (mut socket, _) = world.venue.request().await;
+        let answer = b"HTTP/1.1 418 I'm a teapot\r\nRetry-After: 1\r\ncontent-length: 0\r\n\r\n";
+        tokio::io::AsyncWriteExt::write_all(&mut socket, answer).await.expect("answered");
+        world.until_event(FeedEvent::Blocked { ms: 1_000 }).await;
+        let why = Loss::Refused { status: 418, retry_after_ms: Some(1_000) };
+        assert_eq!(why.to_string(), "refused: answered 418 instead of 101, retry after 1 s");
+        assert_eq!(world.count(&FeedEvent::Lost { conn: 0, why }), 1);
+        let blocked_at = tokio::time::Instant::now();
+        let mut peer = world.venue.accept(b"").await;
+        assert!(blocked_at.elapsed() >= Duration::from_millis(900), "{:?}", blocked_at.elapsed());
+        peer.subscribe(r#""s1""#, 1).await;
+        world.until_event(FeedEvent::Unblocked).await;
     });
 }
 
@@ -117,7 +138,7 @@ fn an_abrupt_end_is_followed_by_a_new_connection_that_holds_the_same() {
 }
 
 #[test]
-fn a_close_frame_is_told_with_its_reason_and_a_shutdown_is_followed_at_once() {
+fn a_close_frame_is_told_with_its_reason() {
     on_a_shard(async {
         let (world, mut peer) = World::connected().await;
         peer.send(&frame(true, OpCode::Close, b"\x03\xf0Too many requests")).await;
@@ -125,10 +146,29 @@ fn a_close_frame_is_told_with_its_reason_and_a_shutdown_is_followed_at_once() {
         world.until_event(FeedEvent::Lost { conn: 0, why }).await;
         let mut peer = world.venue.accept(b"").await;
         peer.subscribe(r#""s1""#, 1).await;
+    });
+}
+
+#[test]
+fn an_announced_end_is_followed_by_another_connection_before_the_first_is_left() {
+    on_a_shard(async {
+        let (world, mut peer) = World::connected().await;
+        peer.send(&data("s1", "1")).await;
+        world.until_event(FeedEvent::TopicLive(1)).await;
         peer.send(&text(r#"{"e":"serverShutdown","E":1}"#)).await;
-        let _peer = world.venue.accept(b"").await;
-        world.until_event(FeedEvent::Backoff { conn: 0, ms: 0 }).await;
+        let mut next = world.venue.accept(b"").await;
+        next.expect(r#"{"method":"SUBSCRIBE","params":["s1"],"id":1}"#).await;
+        // Until it is acknowledged, and a while longer, both bring data.
+        peer.send(&data("s1", "2")).await;
+        world.until_frame("2").await;
+        next.send(&text(r#"{"result":null,"id":1}"#)).await;
+        next.send(&data("s1", "3")).await;
         assert_eq!(peer.next().await, Got::Close);
+        world.until_frame("3").await;
+        world.until_event(FeedEvent::Rotated { conn: 0 }).await;
+        world.until_event(FeedEvent::Closed { conn: 0 }).await;
+        assert_eq!(world.count(&FeedEvent::TopicLost(1)), 0);
+        assert_eq!(world.brought_by("3"), Some(1), "the sink is told which connection it was");
     });
 }
 
@@ -174,7 +214,7 @@ fn what_cannot_be_published_is_counted_and_the_connection_survives() {
         for (reason, count) in reasons {
             assert_eq!(world.count(&FeedEvent::Dropped { reason }), count, "{reason:?}");
         }
-        assert_eq!(world.count(&FeedEvent::Connected { conn: 0 }), 1);
+        assert_eq!(world.count(&FeedEvent::Connected { conn: 0, lane: 0 }), 1);
     });
 }
 

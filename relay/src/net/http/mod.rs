@@ -6,6 +6,7 @@
 mod access;
 mod answer;
 mod cors;
+mod gaps;
 pub mod hold;
 mod hub;
 mod place;
@@ -30,7 +31,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 
 use self::answer::{Answer, close_after, error, index, text};
 use self::cors::is_api;
-pub use self::place::{Long, Phase, Place};
+pub use self::place::{Long, Phase, Place, Progress};
 use super::admission::Ticket;
 use super::shared::Shared;
 use crate::access::rest::Route;
@@ -64,7 +65,7 @@ pub struct Waiting {
     /// Our own end of the connection knows the peer; a proxy may know better.
     pub peer: IpAddr,
     pub place: Place,
-    pub phase: Rc<Cell<Phase>>,
+    pub progress: Rc<Progress>,
 }
 
 /// One connection while it speaks HTTP.
@@ -75,7 +76,7 @@ pub(super) struct Visit {
     /// The client's address as the connection has it, and whether it is this machine itself.
     client: (IpKey, bool),
     place: Cell<Option<Place>>,
-    phase: Rc<Cell<Phase>>,
+    progress: Rc<Progress>,
     /// Ends the connection, whatever hyper still has for it.
     cut: tokio::sync::Notify,
 }
@@ -93,7 +94,7 @@ impl Http {
 
 /// One connection's HTTP, until it is upgraded or over.
 pub async fn serve(http: Rc<Http>, stream: TcpStream, waiting: Waiting) {
-    let Waiting { ticket, refused, peer, place, phase } = waiting;
+    let Waiting { ticket, refused, peer, place, progress } = waiting;
     let Ok(stream) = tokio::net::TcpStream::from_std(stream) else { return };
     let keepalive = http.shared.config.limits.keepalive;
     let mut builder = http1::Builder::new();
@@ -101,16 +102,16 @@ pub async fn serve(http: Rc<Http>, stream: TcpStream, waiting: Waiting) {
     let cut = tokio::sync::Notify::new();
     let client = (ticket.ip(), ticket.is_loopback());
     let place = Cell::new(Some(place));
-    let visit = Visit { ticket: Cell::new(Some(ticket)), refused, peer, client, place, phase, cut };
+    let visit = Visit { ticket: Cell::new(Some(ticket)), refused, peer, client, place, progress, cut };
     let visit = Rc::new(visit);
     let watched = visit.clone();
     let service = service_fn(|request| {
         let (http, visit) = (http.clone(), visit.clone());
         async move {
-            visit.phase.set(Phase::Busy);
+            http.set(&visit, Phase::Busy);
             let answer = http.answer(request, &visit).await;
-            if answer.status() != StatusCode::SWITCHING_PROTOCOLS && visit.phase.get() == Phase::Busy {
-                visit.phase.set(Phase::Idle);
+            if answer.status() != StatusCode::SWITCHING_PROTOCOLS && visit.progress.phase() == Phase::Busy {
+                http.set(&visit, Phase::Idle);
             }
             Ok::<_, Infallible>(answer)
         }
@@ -160,9 +161,10 @@ impl Http {
             }
             _ if let Some(route) = Route::of(target) => self.listen(request, target, route, visit).await,
             _ if deriv::is_deriv(target) => self.open_deriv(request, target, visit),
-            path if is_api && path != "/ws/test" => {
-                self.deny(StatusCode::NOT_FOUND, "Nothing is here: /api/v1/snapshot/<stream>, /api/v1/topics, /sse")
-            }
+            path if is_api && path != "/ws/test" => self.deny(
+                StatusCode::NOT_FOUND,
+                "Nothing is here: /api/v1/snapshot/<stream>, /api/v1/topics, /api/v1/gaps, /sse",
+            ),
             _ => self.open_socket(request, target, visit),
         }
     }

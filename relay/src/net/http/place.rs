@@ -1,9 +1,11 @@
 //! The places that HTTP connections take: one of the handshakes' while they are at work, another while an answer stays
 //! open.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use super::{Http, Visit};
+use crate::net::clock::Tick;
 use crate::wire::http::ip::IpKey;
 
 /// What a connection that speaks HTTP is doing.
@@ -14,6 +16,31 @@ pub enum Phase {
     Idle,
     /// Its answer stays open; it has no place among the handshakes.
     Long,
+}
+
+/// The phase of a connection, and since when. One that is kept alive asks again and again: it is the request that may
+/// be stuck, not the connection.
+#[derive(Debug)]
+pub struct Progress {
+    now: Cell<(Phase, Tick)>,
+}
+
+impl Progress {
+    pub fn new(tick: Tick) -> Progress {
+        Progress { now: Cell::new((Phase::Busy, tick)) }
+    }
+
+    pub fn phase(&self) -> Phase {
+        self.now.get().0
+    }
+
+    pub fn since(&self) -> Tick {
+        self.now.get().1
+    }
+
+    pub fn set(&self, phase: Phase, tick: Tick) {
+        self.now.set((phase, tick));
+    }
 }
 
 /// A place among the requests of one address; given back when dropped.
@@ -43,6 +70,10 @@ impl Http {
         self.longs.get()
     }
 
+    pub(super) fn set(&self, visit: &Visit, phase: Phase) {
+        visit.progress.set(phase, self.shared.clock.tick());
+    }
+
     /// Lets an answer stay open, if there is room for one more; its place among the handshakes is free then.
     pub(in crate::net) fn stay(self: &Rc<Http>, visit: &Rc<Visit>) -> Option<Long> {
         let most = self.shared.config.limits.http_streams / self.shared.shards.len();
@@ -52,7 +83,7 @@ impl Http {
         }
         self.longs.set(self.longs.get() + 1);
         drop(visit.place.take());
-        visit.phase.set(Phase::Long);
+        self.set(visit, Phase::Long);
         Some(Long { http: self.clone(), visit: visit.clone() })
     }
 }
@@ -79,6 +110,6 @@ impl Drop for Place {
 impl Drop for Long {
     fn drop(&mut self) {
         self.http.longs.set(self.http.longs.get() - 1);
-        self.visit.phase.set(Phase::Idle);
+        self.http.set(&self.visit, Phase::Idle);
     }
 }

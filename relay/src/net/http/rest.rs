@@ -38,7 +38,7 @@ impl Http {
         let path = target.path();
         let path = path.trim_end_matches('/');
         let stream = match path {
-            "/api/v1/topics" | "/sse" | "/api/v1/snapshot" => None,
+            "/api/v1/topics" | "/api/v1/gaps" | "/sse" | "/api/v1/snapshot" => None,
             _ => Some(path.strip_prefix("/api/v1/snapshot/")?),
         };
         if request.method() != Method::GET && request.method() != Method::HEAD {
@@ -50,6 +50,7 @@ impl Http {
         };
         Some(match (path, stream) {
             ("/api/v1/topics", _) => self.topics(target, &rights).await,
+            ("/api/v1/gaps", _) => self.missed(target, &rights),
             ("/sse", _) => self.event_stream(request, target, visit, &rights),
             (_, stream) => self.snapshot(stream.unwrap_or_default(), request, visit, &rights).await,
         })
@@ -116,7 +117,7 @@ impl Http {
         let mut body = Vec::with_capacity(record.payload.len() + 256);
         body.extend_from_slice(b"{\"stream\":");
         write_string(&channel.name, &mut body);
-        let (seq, time, state) = (record.seq, self.calendar_ms(record.stamp_ns), channel.condition().name());
+        let (seq, time, state) = (record.seq, self.shared.calendar_ms(record.stamp_ns), channel.condition().name());
         append(&mut body, format_args!(",\"seq\":{seq},\"time\":{time},\"state\":\"{state}\",\"data\":"));
         body.extend_from_slice(record.payload);
         body.extend_from_slice(b"}\n");
@@ -187,16 +188,10 @@ impl Http {
         append(out, format_args!(",\"shards\":{shards},\"market\":{market},\"http\":{http},\"state\":\"{state}\""));
         append(out, format_args!(",\"seq\":{seq},\"time\":"));
         match channel.log.newest_stamp() {
-            Some(stamp) => append(out, format_args!("{}", self.calendar_ms(stamp))),
+            Some(stamp) => append(out, format_args!("{}", self.shared.calendar_ms(stamp))),
             None => out.extend_from_slice(b"null"),
         }
         append(out, format_args!(",\"proven\":{proven}}}"));
-    }
-
-    /// When that was, for what clients are told.
-    fn calendar_ms(&self, stamp_ns: u64) -> u64 {
-        let clock = &self.shared.clock;
-        clock.calendar_ms().saturating_sub(clock.now_ns().saturating_sub(stamp_ns) / 1_000_000)
     }
 
     /// Who pays for names that had no data yet.
@@ -287,6 +282,6 @@ fn retry_later(mut answer: Answer) -> Answer {
     answer
 }
 
-fn append(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+pub(super) fn append(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     out.write_fmt(text).expect("memory takes what is written to it");
 }

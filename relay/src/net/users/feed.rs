@@ -183,6 +183,7 @@ fn count_dropped(sink: &Sink, reason: DropReason) {
         DropReason::Binary => counters.binary.one(),
         DropReason::UnknownTopic => counters.unknown.one(),
         DropReason::NoStreamName => counters.unnamed.one(),
+        DropReason::Malformed => counters.malformed.one(),
     });
 }
 

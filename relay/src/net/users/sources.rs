@@ -12,13 +12,14 @@ use anyhow::Context as _;
 use foldhash::fast::RandomState;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::AbortHandle;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_rustls::rustls::ClientConfig;
 
 use super::feed::{self, Venue};
 use crate::access::user::UserSink;
 use crate::config::{Config, Source as Upstream};
 use crate::fanout::topics::Demand;
+use crate::limits::USER_LINGER;
 use crate::net::feed::tls;
 use crate::net::ingest::{Ingest, Link};
 use crate::net::shared::Shared;
@@ -46,7 +47,7 @@ struct Known {
 pub fn settings(config: &Config) -> anyhow::Result<Settings> {
     let seed = config.upstreams.iter().find_map(|upstream| match upstream.source {
         Upstream::Sim { seed, .. } => Some(seed),
-        Upstream::Stream { .. } | Upstream::Replay { .. } => None,
+        _ => None,
     });
     let access = &config.access;
     let trust: Option<Arc<ClientConfig>> =
@@ -130,7 +131,10 @@ pub async fn run(shared: Arc<Shared>, settings: Settings, ingest: Ingest, mut de
                     runner.take(asked);
                 }
                 () = tokio::time::sleep(Duration::from_millis(wait).max(PAUSE)), if due_ms != u64::MAX => runner.poll(),
-                _ = second.tick() => runner.ingest.borrow_mut().tick(),
+                _ = second.tick() => {
+                    runner.let_go();
+                    runner.ingest.borrow_mut().tick();
+                }
             }
         }
     };
@@ -141,7 +145,13 @@ struct Runner {
     settings: Settings,
     ingest: Rc<RefCell<Ingest>>,
     /// By the number of the account's channel.
-    sources: HashMap<u32, Source, RandomState>,
+    sources: HashMap<u32, Held, RandomState>,
+}
+
+struct Held {
+    source: Source,
+    /// When its last listener left. It is kept for a while: who comes right back costs the venue nothing.
+    left: Option<Instant>,
 }
 
 impl Runner {
@@ -152,17 +162,32 @@ impl Runner {
     fn take(&mut self, demand: Demand) {
         let asked = self.ingest.borrow_mut().demand(demand);
         match asked {
-            // Wanted again before it was let go.
-            Some((id, _, true)) if self.sources.contains_key(&id) => {}
-            Some((id, channel, true)) => {
-                let source = self.source(id, &channel.name);
-                self.sources.insert(id, source);
-            }
+            Some((id, channel, true)) => match self.sources.get_mut(&id) {
+                // Wanted again before it was let go.
+                Some(held) => held.left = None,
+                None => {
+                    let source = self.source(id, &channel.name);
+                    self.sources.insert(id, Held { source, left: None });
+                }
+            },
             Some((id, _, false)) => {
-                self.sources.remove(&id);
-                self.ingest.borrow_mut().released(id);
+                if let Some(held) = self.sources.get_mut(&id) {
+                    held.left = Some(Instant::now());
+                }
             }
             None => {}
+        }
+    }
+
+    /// Ends what nobody came back for.
+    fn let_go(&mut self) {
+        let over = |held: &Held| held.left.is_some_and(|left| left.elapsed() >= USER_LINGER);
+        let ids: Vec<u32> = self.sources.iter().filter(|(_, held)| over(held)).map(|(id, _)| *id).collect();
+        for id in ids {
+            // Somebody may be on the way to it; then that is told next.
+            if self.ingest.borrow_mut().released(id) {
+                self.sources.remove(&id);
+            }
         }
     }
 
@@ -184,7 +209,7 @@ impl Runner {
     }
 
     fn next_due(&self) -> u64 {
-        let due = self.sources.values().filter_map(|source| match source {
+        let due = self.sources.values().filter_map(|held| match &held.source {
             Source::Sim { account, .. } => Some(account.next_due()),
             Source::Feed(_) => None,
         });
@@ -193,8 +218,8 @@ impl Runner {
 
     fn poll(&mut self) {
         let now_ms = self.calendar_ms();
-        for source in self.sources.values_mut() {
-            if let Source::Sim { account, sink } = source {
+        for held in self.sources.values_mut() {
+            if let Source::Sim { account, sink } = &mut held.source {
                 account.poll(now_ms, &mut |payload| sink.publish(payload));
             }
         }

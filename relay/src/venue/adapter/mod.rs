@@ -12,6 +12,19 @@
 //! | `btcusdt@book` | a book with its chain: `{"e":"bookSnapshot"\|"bookUpdate","E":ms,"s":S,"pu":n,"u":n,"b":[[px,qty]],"a":[[px,qty]]}` |
 //! | `btcusdt@snapshot` | the body of a REST book, as the venue sends it: `{"lastUpdateId":n,"bids":[…],"asks":[…]}` |
 
+pub mod binance;
+pub mod bitzoom;
+pub mod deriv;
+mod field;
+pub mod kind;
+pub mod limits;
+pub mod names;
+pub mod okx;
+mod requests;
+pub mod socketio;
+pub mod stream;
+pub mod talk;
+
 /// One venue's dialect.
 pub trait Adapter {
     /// The kinds of connection, each with a pool of its own. At least one.
@@ -75,7 +88,7 @@ pub enum Said<'a> {
     Ack {
         id: Option<u64>,
     },
-    /// A whole request is refused.
+    /// A whole request is refused, or what is left of it where streams were answered by themselves.
     Error {
         id: Option<u64>,
         code: i64,

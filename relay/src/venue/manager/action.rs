@@ -1,5 +1,7 @@
 //! What the manager and the one who drives it say to each other.
 
+use std::sync::Arc;
+
 /// The caller's number for a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicId(pub u32);
@@ -16,6 +18,12 @@ pub struct Conn {
 pub enum Loss {
     #[error("not connected: {0}")]
     NotConnected(String),
+    /// The venue answered the handshake with another status than 101.
+    #[error("refused: answered {status} instead of 101{}", retry_after(*retry_after_ms))]
+    Refused { status: u16, retry_after_ms: Option<u64> },
+    /// The venue ends or refuses the conversation by a message.
+    #[error("ended by the venue: {0:?}")]
+    Ended(String),
     #[error("closed by the venue: {code} {reason:?}")]
     Closed { code: u16, reason: String },
     #[error("broken: {0}")]
@@ -28,11 +36,33 @@ pub enum Loss {
     Shutdown,
 }
 
+fn retry_after(ms: Option<u64>) -> String {
+    ms.map_or(String::new(), |ms| format!(", retry after {} s", ms / 1_000))
+}
+
 /// The venue's answer to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply<'a> {
     Ok,
     Error { code: i64, msg: &'a str },
+}
+
+/// Why a connection is replaced while it still works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rotation {
+    /// The venue is about to cut it at its age.
+    Age,
+    /// The venue announced it.
+    Notice,
+    /// Many of its streams are silent, and others of their kind are not.
+    Silence,
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    Subscribe,
+    Unsubscribe,
 }
 
 /// What the caller has to do, or to know.
@@ -41,13 +71,20 @@ pub enum Action {
     Dial {
         conn: Conn,
     },
-    /// A text message.
-    Send {
+    /// One message that asks for streams, or ends them. Its answer repeats `id`.
+    Request {
         conn: Conn,
-        text: String,
+        method: Method,
+        names: Vec<Arc<str>>,
+        id: u64,
     },
     Ping {
         conn: Conn,
+    },
+    /// A text that the venue waits for: our greeting, or an answer.
+    Say {
+        conn: Conn,
+        text: String,
     },
     Pong {
         conn: Conn,
@@ -68,6 +105,24 @@ pub enum Action {
     Governed {
         conn: Conn,
     },
+    /// The venue refuses us: nothing is dialled for so long.
+    Blocked {
+        conn: Conn,
+        ms: u64,
+    },
+    /// It takes us again.
+    Unblocked {
+        conn: Conn,
+    },
+    /// Another connection takes over its streams, without a gap.
+    Rotating {
+        conn: Conn,
+        why: Rotation,
+    },
+    /// A connection's end is over, and its streams are on the other one.
+    Rotated {
+        conn: Conn,
+    },
     /// The venue takes fewer streams on this connection than configured.
     Learned {
         conn: Conn,
@@ -76,6 +131,8 @@ pub enum Action {
 
     /// Data came, for the first time or again.
     Live(TopicId),
+    /// The stream is ended and asked for again, alone: its chain is broken, or it went silent.
+    Renewed(TopicId),
     /// The stream was live and its connection is gone: data will be missing.
     Lost(TopicId),
     /// Lost for long, or without data for longer than is usual.

@@ -24,13 +24,13 @@ impl Manager {
         self.lingering.remove(&(topic.linger_until, id));
         topic.linger_until = u64::MAX;
         match topic.place {
-            Place::Parting(index) => {
+            Place::Parting(index) if !topic.is_renewing => {
                 topic.place = Place::Held(index);
                 self.links[index].forget(id);
                 self.age_from(id, now);
             }
             // The venue is already ending it: it has to be asked for again, and something will be missing.
-            Place::Leaving(_) if topic.health == Health::Live => {
+            Place::Leaving(_) if topic.health == Health::Live && !topic.is_renewing => {
                 topic.health = Health::Lost;
                 topic.lost_at = now;
                 self.actions.push_back(Action::Lost(id));
@@ -49,7 +49,26 @@ impl Manager {
         };
         topic.next = Some(Arc::clone(name));
         topic.wanted = false;
+        topic.is_renewing = false;
         topic.kept = false;
+        match topic.place {
+            Place::Queued(_) | Place::Ready(_) => self.remove(id),
+            _ => self.part(id, now),
+        }
+    }
+
+    /// The number has gone to a name of another lane. Its end here is not told.
+    pub fn abandon(&mut self, id: TopicId, now: u64) {
+        let Some(topic) = self.topics.get_mut(&id) else {
+            return;
+        };
+        topic.next = None;
+        topic.is_owed = false;
+        topic.is_renewing = false;
+        topic.wanted = false;
+        topic.kept = false;
+        // As what was given up: data that still comes is not told.
+        topic.gave_up = true;
         match topic.place {
             Place::Queued(_) | Place::Ready(_) => self.remove(id),
             _ => self.part(id, now),
@@ -81,6 +100,7 @@ impl Manager {
             return;
         }
         topic.wanted = false;
+        topic.is_renewing = false;
         match topic.place {
             Place::Queued(_) | Place::Ready(_) => {
                 self.finish(id);
@@ -107,10 +127,11 @@ impl Manager {
         if topic.health == Health::Live && topic.proven {
             return;
         }
-        if !matches!(topic.place, Place::Asked(_) | Place::Held(_) | Place::Parting(_)) {
+        if topic.old.is_none() && !matches!(topic.place, Place::Asked(_) | Place::Held(_) | Place::Parting(_)) {
             return;
         }
         topic.health = Health::Live;
+        topic.renew_at = u64::MAX;
         if !topic.proven {
             topic.proven = true;
             self.unproven_count -= 1;
@@ -136,15 +157,13 @@ impl Manager {
     fn expire(&mut self, id: TopicId, now: u64) {
         let settings = &self.settings;
         let topic = self.topics.get_mut(&id).expect("a removed topic has no timer");
-        let is_late = match topic.health {
-            Health::Lost => topic.lost_at + settings.stale_ms <= now,
-            Health::Live => settings.topic_quiet_ms.is_some_and(|quiet| topic.heard_at + quiet <= now),
-            Health::New | Health::Stale => false,
-        };
-        if is_late {
+        if topic.health == Health::Lost && topic.lost_at + settings.stale_ms <= now {
             topic.health = Health::Stale;
             self.actions.push_back(Action::Stale(id));
         }
+        self.watch(id, now);
+        let settings = &self.settings;
+        let topic = &self.topics[&id];
         if topic.may_be_given_up() && topic.asked_at + settings.silence_ms <= now {
             self.give_up(id, now);
         } else if !topic.wanted && topic.linger_until <= now {
@@ -161,6 +180,7 @@ impl Manager {
             return;
         }
         topic.wanted = false;
+        topic.is_renewing = false;
         topic.gave_up = true;
         topic.is_owed = false;
         self.actions.push_back(Action::GaveUp(id));
@@ -255,16 +275,12 @@ impl Manager {
             return;
         };
         self.unproven.remove(&(topic.asked_at, id));
-        match topic.place {
-            Place::Queued(_) => {}
-            Place::Ready(index)
-            | Place::Asked(index)
-            | Place::Held(index)
-            | Place::Parting(index)
-            | Place::Leaving(index) => {
-                self.links[index].forget(id);
-                self.links[index].members.remove(&id);
-            }
+        for index in [topic.place.index(), topic.old].into_iter().flatten() {
+            self.links[index].forget(id);
+            self.links[index].members.remove(&id);
+        }
+        if let Some(topic) = self.topics.get_mut(&id) {
+            topic.old = None;
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::{Conn, Settings, TopicId};
+use super::{Conn, Method, Rotation, Settings, TopicId};
 use crate::venue::backoff::Backoff;
 use crate::venue::governor::Governor;
 
@@ -19,26 +19,48 @@ pub(super) enum Phase {
     Open,
 }
 
-/// What a request asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Method {
-    Subscribe,
-    Unsubscribe,
-}
-
 #[derive(Debug)]
 pub(super) struct Request {
     pub method: Method,
     pub topics: Vec<TopicId>,
     pub sent_at: u64,
+    /// Some of its streams are answered.
+    pub is_partly_answered: bool,
+}
+
+/// A connection that is replaced while it works.
+#[derive(Debug)]
+pub(super) struct Retirement {
+    pub why: Rotation,
+    /// Its successor's place, as soon as there is one.
+    pub successor: Option<usize>,
+    /// Its streams are asked for there.
+    pub is_handed_over: bool,
+    /// When all of them were there and it may end; `u64::MAX` until then.
+    pub end_at: u64,
+    /// The venue ends it then.
+    pub cut_at: u64,
 }
 
 pub(super) struct Link {
+    /// Its number among all connections of the upstream.
+    pub number: usize,
     pub life: u32,
     pub phase: Phase,
     pub not_before: u64,
     pub opened_at: u64,
     pub backoff: Backoff,
+    /// It takes requests: it stands, and what had to be said before is said.
+    pub is_ready: bool,
+    /// Greeted then, and not ready yet.
+    pub greeted_at: Option<u64>,
+    /// When its age makes a successor necessary.
+    pub rotate_at: u64,
+    pub retirement: Option<Retirement>,
+    /// Its successor waits for its last answers: it sends no more requests.
+    pub is_held_back: bool,
+    /// It is the successor of the connection at that place.
+    pub replaces: Option<usize>,
     /// It was dialled at once after an announced shutdown. Once per outage: a venue that does nothing but announce its
     /// end must not use up the connects of the whole window.
     pub was_hurried: bool,
@@ -61,22 +83,34 @@ pub(super) struct Link {
     pub request_id: u64,
 
     pub messages: Governor,
+    pub long: Option<Governor>,
+    /// The venue answers for each stream of a request, so that some may stay without an answer.
+    pub is_each_answered: bool,
     pub is_governed: bool,
     pub heard_at: u64,
     pub pinged_at: Option<u64>,
     /// The newest unanswered ping; older ones need no answer (RFC 6455 section 5.5.3).
     pub pong: Option<Vec<u8>>,
+    /// Texts the venue waits for.
+    pub answers: VecDeque<String>,
 }
 
 impl Link {
-    pub fn new(settings: &Settings, seed: u64) -> Self {
+    pub fn new(settings: &Settings, number: usize, seed: u64) -> Self {
         Self {
+            number,
             life: 0,
             phase: Phase::Idle,
             not_before: 0,
             opened_at: 0,
             backoff: Backoff::new(settings.backoff.clone(), seed),
             capacity: settings.streams_per_connection,
+            is_ready: false,
+            greeted_at: None,
+            rotate_at: u64::MAX,
+            retirement: None,
+            is_held_back: false,
+            replaces: None,
             was_hurried: false,
             is_capacity_learned: false,
             members: BTreeSet::new(),
@@ -88,23 +122,37 @@ impl Link {
             requests: BTreeMap::new(),
             request_id: 0,
             messages: Self::governor(settings),
+            long: Self::long_governor(settings),
+            is_each_answered: false,
             is_governed: false,
             heard_at: 0,
             pinged_at: None,
             pong: None,
+            answers: VecDeque::new(),
         }
     }
 
-    pub fn conn(&self, index: usize) -> Conn {
-        Conn { index, life: self.life }
+    pub fn conn(&self) -> Conn {
+        Conn { index: self.number, life: self.life }
     }
 
     pub fn is_up(&self) -> bool {
         matches!(self.phase, Phase::Dialing | Phase::Open)
     }
 
-    pub fn has_room(&self) -> bool {
-        self.members.len() < self.capacity
+    /// When its age makes a successor necessary, if none is under way.
+    pub fn rotation_due(&self) -> u64 {
+        let is_free = self.phase == Phase::Open && self.retirement.is_none() && self.replaces.is_none();
+        if is_free { self.rotate_at } else { u64::MAX }
+    }
+
+    pub fn is_handed_over(&self) -> bool {
+        self.retirement.as_ref().is_some_and(|retirement| retirement.is_handed_over)
+    }
+
+    /// Its successor is at work: it gets nothing new, and sends no more requests.
+    pub fn is_winding_up(&self) -> bool {
+        self.retirement.as_ref().is_some_and(|retirement| retirement.successor.is_some())
     }
 
     /// Slots that are about to become free.
@@ -120,7 +168,9 @@ impl Link {
         self.opened_at = now;
         self.heard_at = now;
         self.request_id = 0;
+        self.is_ready = true;
         self.messages = Self::governor(settings);
+        self.long = Self::long_governor(settings);
     }
 
     /// Ends this life. What it had to send and to wait for is void.
@@ -135,8 +185,14 @@ impl Link {
         self.parts.clear();
         self.requests.clear();
         self.is_governed = false;
+        self.is_ready = false;
+        self.greeted_at = None;
+        self.rotate_at = u64::MAX;
+        self.retirement = None;
+        self.is_held_back = false;
         self.pinged_at = None;
         self.pong = None;
+        self.answers.clear();
     }
 
     /// Takes the topic out of what is still to be sent.
@@ -153,7 +209,8 @@ impl Link {
     pub fn dead_at(&self, settings: &Settings) -> u64 {
         let reply = self.requests.values().next().map_or(u64::MAX, |asked| asked.sent_at + settings.reply_ms);
         let pong = self.pinged_at.map_or(u64::MAX, |at| at + settings.ping_reply_ms);
-        reply.min(pong)
+        let greeting = self.greeted_at.map_or(u64::MAX, |at| at + settings.reply_ms);
+        reply.min(pong).min(greeting)
     }
 
     pub fn ping_at(&self, settings: &Settings) -> u64 {
@@ -171,16 +228,29 @@ impl Link {
         if self.parting.is_empty() {
             return u64::MAX;
         }
-        if self.parting.len() >= settings.names_per_request { now } else { self.parting_at }
+        if self.parting.len() >= settings.names_per_unsubscribe { now } else { self.parting_at }
     }
 
     /// When it has a message to send, the limit aside. PONGs are apart.
     pub fn message_at(&self, settings: &Settings, now: u64) -> u64 {
-        if !self.parts.is_empty() {
-            return now;
+        self.request_at(settings, now).min(self.ping_at(settings))
+    }
+
+    /// When it has a request to send and the long window has room for it; the short one aside.
+    pub fn request_at(&self, settings: &Settings, now: u64) -> u64 {
+        if !self.is_ready || self.is_held_back {
+            return u64::MAX;
         }
-        let requests = self.subscribe_at(settings, now).min(self.unsubscribe_at(settings, now));
-        requests.min(self.ping_at(settings))
+        let due = match self.parts.is_empty() {
+            false => now,
+            true => self.subscribe_at(settings, now).min(self.unsubscribe_at(settings, now)),
+        };
+        if due == u64::MAX { due } else { due.max(self.long_free_at(now)) }
+    }
+
+    /// The long window's room. What comes late in it is spread, so that it is never used up.
+    pub fn long_free_at(&self, now: u64) -> u64 {
+        self.long.as_ref().map_or(now, |long| long.paced_at(now))
     }
 
     pub fn next_due(&self, settings: &Settings, connect_at: u64, now: u64) -> u64 {
@@ -194,13 +264,19 @@ impl Link {
                     at if !self.is_governed => at,
                     at => at.max(self.messages.free_at(now, PONG_RESERVE)),
                 };
-                let pong_at = if self.pong.is_some() { self.messages.free_at(now, 0) } else { u64::MAX };
-                self.dead_at(settings).min(message_at).min(pong_at)
+                let is_owing = self.pong.is_some() || !self.answers.is_empty();
+                let pong_at = if is_owing { self.messages.free_at(now, 0) } else { u64::MAX };
+                let retire_at = self.retirement.as_ref().map_or(u64::MAX, |one| one.end_at.min(one.cut_at));
+                self.dead_at(settings).min(message_at).min(pong_at).min(self.rotation_due()).min(retire_at)
             }
         }
     }
 
     fn governor(settings: &Settings) -> Governor {
         Governor::new(settings.messages_per_second, settings.message_window_ms)
+    }
+
+    fn long_governor(settings: &Settings) -> Option<Governor> {
+        settings.requests_per_window.map(|window| Governor::new(window.count_max, window.window_ms))
     }
 }

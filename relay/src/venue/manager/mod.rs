@@ -8,28 +8,41 @@
 
 mod action;
 mod demand;
+mod each;
+mod gate;
 mod link;
 mod pack;
+mod pool;
 mod replies;
+mod rotate;
 mod send;
 mod settings;
 mod topic;
+mod watch;
 
 #[cfg(test)]
 mod mock;
+#[cfg(test)]
+mod rotation_tests;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod trouble_tests;
+#[cfg(test)]
+mod venue_tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-pub use action::{Action, Conn, Loss, Reply, TopicId};
-pub use settings::Settings;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 
-use crate::venue::governor::Governor;
+pub use action::{Action, Conn, Loss, Method, Reply, Rotation, TopicId};
+pub use gate::Gate;
+pub use pool::Pool;
+pub use settings::{Settings, Window};
+
 use link::{Link, Phase};
 use topic::{QueueKey, Topic};
 
@@ -49,16 +62,29 @@ pub struct Manager {
     /// On a connection and unwanted, by the end of their linger.
     lingering: BTreeSet<(u64, TopicId)>,
     unproven_count: usize,
-    connects: Governor,
+    gate: Gate,
+    /// The number of the first of its connections.
+    base: usize,
+    random: StdRng,
     actions: VecDeque<Action>,
 }
 
 impl Manager {
+    /// Alone: with a gate of its own.
     pub fn new(settings: Settings, seed: u64) -> Self {
-        let links = (0..settings.connections).map(|index| Link::new(&settings, seed.wrapping_add(index as u64)));
+        let gate = Gate::new(&settings);
+        Self::with_gate(settings, gate, 0, seed)
+    }
+
+    /// One lane of several, whose connections have the numbers from `base` on.
+    pub fn with_gate(settings: Settings, gate: Gate, base: usize, seed: u64) -> Self {
+        let links = (0..Self::places(&settings))
+            .map(|index| Link::new(&settings, base + index, seed.wrapping_add((base + index) as u64)));
         Self {
             links: links.collect(),
-            connects: Governor::new(settings.connects_per_window, settings.connect_window_ms),
+            gate,
+            base,
+            random: StdRng::seed_from_u64(seed),
             settings,
             topics: HashMap::default(),
             queue: BTreeMap::new(),
@@ -72,10 +98,16 @@ impl Manager {
         }
     }
 
+    /// Places for connections: those that may be held, and the successors'.
+    pub fn places(settings: &Settings) -> usize {
+        (settings.connections + settings.spare_connections).max(1)
+    }
+
     /// Decides what is due. Call it after inputs and at `next_due`, then drain `poll`.
     pub fn tick(&mut self, now: u64) {
         self.expire_topics(now);
         self.bury_dead_links(now);
+        self.rotate(now);
         self.place_queued(now);
         for index in 0..self.links.len() {
             self.close_if_empty(index, now);
@@ -95,7 +127,7 @@ impl Manager {
     /// When `tick` has something to do next; `u64::MAX` when only an input can change anything.
     pub fn next_due(&self, now: u64) -> u64 {
         let topics = self.timers.first().map_or(u64::MAX, |&(due, _)| due);
-        let connect_at = self.connects.free_at(now, 0);
+        let connect_at = self.gate.free_at(now);
         let links = self.links.iter().map(|link| link.next_due(&self.settings, connect_at, now)).min();
         topics.min(links.unwrap_or(u64::MAX))
     }
@@ -112,7 +144,10 @@ impl Manager {
 
     /// Streams that could be held at once, as far as is known.
     pub fn slots_max(&self) -> usize {
-        self.links.iter().map(|link| link.capacity).sum()
+        let mut capacities: Vec<_> = self.links.iter().map(|link| link.capacity).collect();
+        // A spare place is no room of its own: the smallest ones do not count.
+        capacities.sort_unstable();
+        capacities.iter().skip(self.settings.spare_connections).sum()
     }
 
     pub fn connections_open(&self) -> usize {
@@ -121,6 +156,12 @@ impl Manager {
 
     /// The connection if it is the current life of its slot, whatever its phase.
     fn current(&mut self, conn: Conn) -> Option<&mut Link> {
-        self.links.get_mut(conn.index).filter(|link| link.life == conn.life && link.is_up())
+        let link = self.links.get_mut(conn.index.wrapping_sub(self.base));
+        link.filter(|link| link.life == conn.life && link.is_up())
+    }
+
+    /// Its place here.
+    fn place_of(&self, conn: Conn) -> usize {
+        conn.index - self.base
     }
 }

@@ -1,6 +1,6 @@
 //! Which connection holds which topic: as few connections as possible, none above its limit.
 
-use super::link::Phase;
+use super::link::{Link, Phase};
 use super::topic::{Class, Place, QueueKey};
 use super::{Action, Manager, TopicId};
 
@@ -54,11 +54,25 @@ impl Manager {
 
     /// An open connection first: it serves at once. Then one that is coming, and only then another one.
     fn roomy_link(&self) -> Option<usize> {
-        let first =
-            |wanted: fn(Phase) -> bool| self.links.iter().position(|link| wanted(link.phase) && link.has_room());
-        first(|phase| phase == Phase::Open)
-            .or_else(|| first(|phase| phase != Phase::Idle))
-            .or_else(|| first(|phase| phase == Phase::Idle))
+        let first = |wanted: fn(Phase) -> bool| {
+            (0..self.links.len()).find(|&index| wanted(self.links[index].phase) && self.has_room(index))
+        };
+        let another = || first(|phase| phase == Phase::Idle).filter(|_| self.may_have_another());
+        first(|phase| phase == Phase::Open).or_else(|| first(|phase| phase != Phase::Idle)).or_else(another)
+    }
+
+    /// A successor keeps room for what it is to take over; what is being replaced takes nothing new.
+    fn has_room(&self, index: usize) -> bool {
+        let link = &self.links[index];
+        let to_come = link.replaces.map(|old| &self.links[old]).filter(|old| !old.is_handed_over());
+        let to_come = to_come.map_or(0, |old| old.members.len());
+        !link.is_winding_up() && link.members.len() + to_come < link.capacity
+    }
+
+    /// What is being replaced does not count: its successor does.
+    fn may_have_another(&self) -> bool {
+        let counts = |link: &&Link| link.phase != Phase::Idle && !link.is_winding_up();
+        self.links.iter().filter(counts).count() < self.settings.connections
     }
 
     fn tell_no_room(&mut self) {

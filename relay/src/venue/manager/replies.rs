@@ -1,27 +1,31 @@
 //! What a connection reports: its beginning, the venue's answers, its end.
 
-use super::link::Method;
-use super::link::{Phase, Request};
-use super::topic::{Class, Health, Place};
-use super::{Action, Conn, Loss, Manager, Reply, TopicId};
+use super::link::{Link, Phase, Request};
+use super::topic::{Class, Place};
+use super::{Action, Conn, Loss, Manager, Method, Reply, TopicId};
 
 /// "Too many subscriptions" (protocols/binance.md section 2).
 const CODE_TOO_MANY: i64 = 4;
 
 impl Manager {
     pub fn connected(&mut self, conn: Conn, now: u64) {
-        let Some(link) = self.links.get_mut(conn.index) else {
+        let rotate_at = self.rotation_time(now);
+        let place = conn.index.wrapping_sub(self.base);
+        let is_dialled = |link: &&mut Link| link.life == conn.life && link.phase == Phase::Dialing;
+        let Some(link) = self.links.get_mut(place).filter(is_dialled) else {
             return;
         };
-        if link.life == conn.life && link.phase == Phase::Dialing {
-            link.open(&self.settings, now);
+        link.open(&self.settings, now);
+        link.rotate_at = rotate_at;
+        if self.gate.connected() {
+            self.actions.push_back(Action::Unblocked { conn });
         }
     }
 
     /// The connection ended, or could not be made.
     pub fn lost(&mut self, conn: Conn, why: Loss, now: u64) {
         if self.current(conn).is_some() {
-            self.end(conn.index, why, now);
+            self.end(self.place_of(conn), why, now);
         }
     }
 
@@ -55,10 +59,10 @@ impl Manager {
             return;
         };
         match (request.method, reply) {
-            (Method::Subscribe, Reply::Ok) => self.subscribed(conn.index, request),
+            (Method::Subscribe, Reply::Ok) => self.subscribed(self.place_of(conn), request),
             (Method::Unsubscribe, Reply::Ok) => self.unsubscribed(request),
             (Method::Subscribe, Reply::Error { code: CODE_TOO_MANY, msg }) => self.too_many(conn, request, msg),
-            (_, Reply::Error { msg, .. }) => self.refused(conn.index, request, msg),
+            (_, Reply::Error { msg, .. }) => self.refused(self.place_of(conn), request, msg),
         }
     }
 
@@ -69,22 +73,31 @@ impl Manager {
                 continue;
             }
             let is_silent = link.pinged_at.is_some_and(|at| at + self.settings.ping_reply_ms <= now);
+            let is_unready = link.greeted_at.is_some_and(|at| at + self.settings.reply_ms <= now);
+            if !is_silent && !is_unready && self.retry_unanswered(index, now) {
+                continue;
+            }
             self.end(index, if is_silent { Loss::Silent } else { Loss::NoReply }, now);
         }
     }
 
     fn subscribed(&mut self, index: usize, request: Request) {
         for id in request.topics {
-            if let Some(topic) = self.topics.get_mut(&id) {
-                debug_assert_eq!(topic.place, Place::Asked(index), "only what was asked for is acknowledged");
-                topic.place = Place::Held(index);
-                self.arm(id);
-            }
+            self.hold(id, index);
         }
         if self.links[index].is_capacity_learned {
             let held = self.held_count(index);
             let link = &mut self.links[index];
             link.capacity = link.capacity.max(held);
+        }
+    }
+
+    /// The venue holds it.
+    pub(super) fn hold(&mut self, id: TopicId, index: usize) {
+        if let Some(topic) = self.topics.get_mut(&id) {
+            debug_assert_eq!(topic.place, Place::Asked(index), "only what was asked for is acknowledged");
+            topic.place = Place::Held(index);
+            self.arm(id);
         }
     }
 
@@ -95,12 +108,13 @@ impl Manager {
     }
 
     /// The venue holds it no more.
-    fn left(&mut self, id: TopicId) {
-        let Some(topic) = self.topics.get(&id) else {
+    pub(super) fn left(&mut self, id: TopicId) {
+        let Some(topic) = self.topics.get_mut(&id) else {
             return;
         };
         if topic.wanted {
-            self.requeue(id, Class::New);
+            let class = if std::mem::take(&mut topic.is_renewing) { Class::Again } else { Class::New };
+            self.requeue(id, class);
             return;
         }
         self.finish(id);
@@ -108,12 +122,13 @@ impl Manager {
 
     /// The venue's limit is lower than ours: what the connection holds now is what it can hold.
     fn too_many(&mut self, conn: Conn, request: Request, msg: &str) {
-        let held = self.held_count(conn.index);
+        let index = self.place_of(conn);
+        let held = self.held_count(index);
         if held == 0 && request.topics.len() == 1 {
-            return self.refused(conn.index, request, msg);
+            return self.refused(index, request, msg);
         }
         let streams = if held > 0 { held } else { request.topics.len() / 2 };
-        let link = &mut self.links[conn.index];
+        let link = &mut self.links[index];
         link.capacity = link.capacity.min(streams);
         link.is_capacity_learned = true;
         self.actions.push_back(Action::Learned { conn, streams: link.capacity });
@@ -121,10 +136,10 @@ impl Manager {
             self.again(id);
         }
         // What has a slot here by the old limit and was not sent yet goes elsewhere too.
-        let members = self.links[conn.index].members.iter().rev().copied();
-        let unsent: Vec<_> = members.filter(|id| self.topics[id].place == Place::Ready(conn.index)).collect();
+        let members = self.links[index].members.iter().rev().copied();
+        let unsent: Vec<_> = members.filter(|id| self.topics[id].place == Place::Ready(index)).collect();
         for id in unsent {
-            if self.links[conn.index].members.len() <= self.links[conn.index].capacity {
+            if self.links[index].members.len() <= self.links[index].capacity {
                 return;
             }
             self.again(id);
@@ -132,7 +147,7 @@ impl Manager {
     }
 
     /// One bad name refuses the whole list: halves find it in few messages.
-    fn refused(&mut self, index: usize, request: Request, msg: &str) {
+    pub(super) fn refused(&mut self, index: usize, request: Request, msg: &str) {
         let Request { method, topics, .. } = request;
         if let [id] = topics[..] {
             return self.refused_alone(method, id, msg);
@@ -154,7 +169,7 @@ impl Manager {
         }
     }
 
-    fn refused_alone(&mut self, method: Method, id: TopicId, msg: &str) {
+    pub(super) fn refused_alone(&mut self, method: Method, id: TopicId, msg: &str) {
         if method == Method::Unsubscribe {
             return self.left(id);
         }
@@ -174,7 +189,7 @@ impl Manager {
         };
         match topic.place {
             Place::Ready(_) if !topic.wanted => self.again(id),
-            Place::Parting(index) if topic.wanted => {
+            Place::Parting(index) if topic.wanted && !topic.is_renewing => {
                 topic.place = Place::Held(index);
                 self.links[index].forget(id);
                 self.arm(id);
@@ -183,45 +198,11 @@ impl Manager {
         }
     }
 
-    /// Back into the queue if it is wanted; otherwise that was its end.
-    fn again(&mut self, id: TopicId) {
-        let Some(topic) = self.topics.get(&id) else {
-            return;
-        };
-        if topic.wanted {
-            self.requeue(id, Class::Again);
-            return;
-        }
-        self.finish(id);
-    }
-
     fn held_count(&self, index: usize) -> usize {
         let is_held = |id: &&TopicId| {
             let place = self.topics[*id].place;
             matches!(place, Place::Held(_) | Place::Parting(_) | Place::Leaving(_))
         };
         self.links[index].members.iter().filter(is_held).count()
-    }
-
-    /// Ends a connection's life: its topics are lost once each and queue again, before any new ones.
-    fn end(&mut self, index: usize, why: Loss, now: u64) {
-        let link = &mut self.links[index];
-        let conn = link.conn(index);
-        link.end_life(&self.settings, Phase::Waiting, now);
-        let is_hurried = why == Loss::Shutdown && !link.was_hurried;
-        link.was_hurried |= is_hurried;
-        let retry_ms = if is_hurried { 0 } else { link.backoff.next_wait(now) };
-        link.not_before = now + retry_ms;
-        self.actions.push_back(Action::Down { conn, why, retry_ms });
-        let members: Vec<_> = link.members.iter().copied().collect();
-        for id in members {
-            let topic = self.topics.get_mut(&id).expect("a removed topic is on no connection");
-            if topic.wanted && topic.health == Health::Live {
-                topic.health = Health::Lost;
-                topic.lost_at = now;
-                self.actions.push_back(Action::Lost(id));
-            }
-            self.again(id);
-        }
     }
 }

@@ -1,31 +1,43 @@
 //! What goes out on each connection, and when.
 
-use super::link::{Method, PONG_RESERVE, Phase, Request};
+use std::sync::Arc;
+
+use super::link::{PONG_RESERVE, Phase, Request};
 use super::topic::Place;
-use super::{Action, Manager, TopicId};
-use crate::wire::stream::upstream::{subscribe_line, unsubscribe_line};
+use super::{Action, Manager, Method, TopicId};
 
 impl Manager {
     pub(super) fn close_if_empty(&mut self, index: usize, now: u64) {
         let link = &mut self.links[index];
-        if !link.members.is_empty() || link.phase == Phase::Idle {
+        if !link.members.is_empty() || link.phase == Phase::Idle || link.replaces.is_some() {
             return;
         }
+        self.close(index, now);
+    }
+
+    /// Ends a connection that nothing needs any more.
+    pub(super) fn close(&mut self, index: usize, now: u64) {
+        let link = &mut self.links[index];
         if link.is_up() {
-            self.actions.push_back(Action::Close { conn: link.conn(index) });
+            self.gate.let_go(link.conn());
+            self.actions.push_back(Action::Close { conn: link.conn() });
         }
+        let successor = link.retirement.as_ref().and_then(|retirement| retirement.successor);
         link.end_life(&self.settings, Phase::Idle, now);
+        if let Some(successor) = successor {
+            self.links[successor].replaces = None;
+        }
     }
 
     pub(super) fn dial_if_due(&mut self, index: usize, now: u64) {
         let link = &mut self.links[index];
-        if link.phase != Phase::Waiting || link.not_before > now || !self.connects.allows(now, 0) {
+        if link.phase != Phase::Waiting || link.not_before > now || self.gate.free_at(now) > now {
             return;
         }
-        self.connects.take(now);
         link.phase = Phase::Dialing;
         link.life += 1;
-        self.actions.push_back(Action::Dial { conn: link.conn(index) });
+        self.gate.dialled(link.conn(), now);
+        self.actions.push_back(Action::Dial { conn: link.conn() });
     }
 
     /// Sends what is due and allowed: what keeps the connection first, what frees slots before what takes them.
@@ -39,7 +51,7 @@ impl Manager {
             if !link.messages.allows(now, PONG_RESERVE) {
                 if !link.is_governed {
                     link.is_governed = true;
-                    self.actions.push_back(Action::Governed { conn: link.conn(index) });
+                    self.actions.push_back(Action::Governed { conn: link.conn() });
                 }
                 return;
             }
@@ -55,7 +67,12 @@ impl Manager {
         }
         if let Some(payload) = link.pong.take() {
             link.messages.take(now);
-            self.actions.push_back(Action::Pong { conn: link.conn(index), payload });
+            self.actions.push_back(Action::Pong { conn: link.conn(), payload });
+        }
+        while !link.answers.is_empty() && link.messages.allows(now, 0) {
+            let Some(text) = link.answers.pop_front() else { return };
+            link.messages.take(now);
+            self.actions.push_back(Action::Say { conn: link.conn(), text });
         }
     }
 
@@ -65,13 +82,13 @@ impl Manager {
         if link.ping_at(settings) <= now {
             link.messages.take(now);
             link.pinged_at = Some(now);
-            self.actions.push_back(Action::Ping { conn: link.conn(index) });
+            self.actions.push_back(Action::Ping { conn: link.conn() });
             return;
         }
         let (method, topics) = if let Some(part) = link.parts.pop_front() {
             part
         } else if link.unsubscribe_at(settings, now) <= now {
-            let count = link.parting.len().min(settings.names_per_request);
+            let count = link.parting.len().min(settings.names_per_unsubscribe.max(1));
             (Method::Unsubscribe, link.parting.drain(..count).collect())
         } else {
             let count = link.fresh.len().min(settings.names_per_request);
@@ -98,13 +115,12 @@ impl Manager {
         }
         let link = &mut self.links[index];
         link.messages.take(now);
+        if let Some(long) = &mut link.long {
+            long.take(now);
+        }
         link.request_id += 1;
-        let names: Vec<&str> = topics.iter().map(|id| &*self.topics[id].name).collect();
-        let text = match method {
-            Method::Subscribe => subscribe_line(&names, link.request_id),
-            Method::Unsubscribe => unsubscribe_line(&names, link.request_id),
-        };
-        self.actions.push_back(Action::Send { conn: link.conn(index), text });
-        link.requests.insert(link.request_id, Request { method, topics, sent_at: now });
+        let names = topics.iter().map(|id| Arc::clone(&self.topics[id].name)).collect();
+        self.actions.push_back(Action::Request { conn: link.conn(), method, names, id: link.request_id });
+        link.requests.insert(link.request_id, Request { method, topics, sent_at: now, is_partly_answered: false });
     }
 }

@@ -5,14 +5,7 @@ use super::simulation::World;
 use super::{Action, Settings, TopicId};
 
 pub(super) fn rules() -> Rules {
-    Rules {
-        messages_per_second: 10,
-        streams_per_connection: 1_024,
-        connections: 5,
-        is_limit_unknown: false,
-        closes_when_too_many: false,
-        latency_ms: 0,
-    }
+    Rules::default()
 }
 
 pub(super) fn world() -> World {
@@ -40,7 +33,7 @@ fn nothing_is_dialled_without_demand() {
     let mut world = world();
     world.run_for(60_000);
     assert!(world.actions.is_empty());
-    assert_eq!(world.manager.next_due(world.now), u64::MAX);
+    assert_eq!(world.pool.first().next_due(world.now), u64::MAX);
 }
 
 #[test]
@@ -99,14 +92,14 @@ fn wanting_again_within_the_linger_costs_no_message() {
     world.run_for(31_000);
     assert_eq!(world.sent[1].2, r#"{"method":"UNSUBSCRIBE","params":["a@trade"],"id":2}"#);
     assert_eq!(world.count(|action| matches!(action, Action::Released(TopicId(1)))), 1);
-    assert_eq!(world.manager.connections_open(), 0, "nothing needs the connection any more");
+    assert_eq!(world.pool.first().connections_open(), 0, "nothing needs the connection any more");
 }
 
 #[test]
 fn what_is_kept_survives_everything_but_the_end() {
     let mut world = world();
     world.want(1, &format!("{GHOST}1"));
-    world.manager.always(TopicId(1), &format!("{GHOST}1").into(), world.now);
+    world.pool.first().always(TopicId(1), &format!("{GHOST}1").into(), world.now);
     world.unwant(1);
     world.run_for(300_000);
     assert_eq!(world.venue.held(), [format!("{GHOST}1")]);
@@ -118,10 +111,10 @@ fn data_that_comes_after_the_name_was_given_up_is_not_told() {
     world.want(1, &format!("{GHOST}1"));
     world.run_for(60_150);
     assert_eq!(world.count(|action| matches!(action, Action::GaveUp(_))), 1);
-    world.manager.data(TopicId(1), world.now);
+    world.pool.first().data(TopicId(1), world.now);
     world.run_for(1_000);
     assert_eq!(world.count(|action| matches!(action, Action::Live(_))), 0);
-    assert_eq!(world.manager.slots_used(), 0);
+    assert_eq!(world.pool.first().slots_used(), 0);
 }
 
 #[test]
@@ -133,7 +126,7 @@ fn a_silent_name_is_given_up_after_a_minute_or_sooner_when_its_slot_is_needed() 
     world.run_for(2_000);
     world.want(2, &format!("{GHOST}2"));
     world.run_for(30_000);
-    assert_eq!(world.manager.unproven_count(), 2);
+    assert_eq!(world.pool.first().unproven_count(), 2);
     world.want(3, "real@trade");
     world.run_for(5_000);
     assert_eq!(world.count(|action| matches!(action, Action::NoRoom(TopicId(3)))), 1);
@@ -142,7 +135,7 @@ fn a_silent_name_is_given_up_after_a_minute_or_sooner_when_its_slot_is_needed() 
     assert!(world.seen[&2].is_wanted);
     world.run_for(30_000);
     assert_eq!(world.count(|action| matches!(action, Action::GaveUp(TopicId(2)))), 1);
-    assert_eq!(world.manager.unproven_count(), 0);
+    assert_eq!(world.pool.first().unproven_count(), 0);
     world.check_all_live();
 }
 

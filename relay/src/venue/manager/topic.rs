@@ -28,6 +28,25 @@ pub(super) enum Place {
     Leaving(usize),
 }
 
+impl Place {
+    /// The venue has acknowledged it there.
+    pub fn is_granted(self) -> bool {
+        matches!(self, Self::Held(_) | Self::Parting(_) | Self::Leaving(_))
+    }
+
+    /// The connection it has a slot of.
+    pub fn index(self) -> Option<usize> {
+        match self {
+            Self::Queued(_) => None,
+            Self::Ready(index)
+            | Self::Asked(index)
+            | Self::Held(index)
+            | Self::Parting(index)
+            | Self::Leaving(index) => Some(index),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Health {
     /// No data since it was first wanted.
@@ -52,6 +71,14 @@ pub(super) struct Topic {
     /// Data came for it at some time: the name exists.
     pub proven: bool,
     pub place: Place,
+    /// Another connection that holds it too, and ends soon.
+    pub old: Option<usize>,
+    /// It is ended only to be asked for again.
+    pub is_renewing: bool,
+    /// How often it was asked for again, lately, and when the last time; the next time is not before `renew_at`.
+    pub renewals: u32,
+    pub renewed_at: u64,
+    pub renew_at: u64,
     pub health: Health,
     pub linger_until: u64,
     pub asked_at: u64,
@@ -72,6 +99,11 @@ impl Topic {
             next: None,
             proven: false,
             place,
+            old: None,
+            is_renewing: false,
+            renewals: 0,
+            renewed_at: 0,
+            renew_at: u64::MAX,
             health: Health::New,
             linger_until: u64::MAX,
             asked_at: 0,
@@ -88,11 +120,25 @@ impl Topic {
         if is_asked && self.may_be_given_up() {
             due = due.min(self.asked_at + settings.silence_ms);
         }
+        if matches!(self.place, Place::Held(_)) && self.wanted {
+            due = due.min(self.renew_at);
+        }
         match self.health {
             Health::Lost => due.min(self.lost_at + settings.stale_ms),
-            Health::Live => due.min(settings.topic_quiet_ms.map_or(u64::MAX, |quiet| self.heard_at + quiet)),
+            Health::Live => due.min(self.silent_at(settings)),
             Health::New | Health::Stale => due,
         }
+    }
+
+    /// When its silence has to be dealt with: at first by a renewal, and by being stale if that did not help.
+    pub fn silent_at(&self, settings: &Settings) -> u64 {
+        let Some(quiet_ms) = settings.topic_quiet_ms else { return u64::MAX };
+        let patience_ms = if self.is_renewed_for_silence() { settings.stale_ms } else { 0 };
+        self.heard_at + quiet_ms + patience_ms
+    }
+
+    pub fn is_renewed_for_silence(&self) -> bool {
+        self.renewals > 0 && self.renewed_at > self.heard_at
     }
 
     pub fn may_be_given_up(&self) -> bool {

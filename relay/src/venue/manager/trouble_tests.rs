@@ -34,12 +34,12 @@ fn a_lower_limit_than_configured_is_learned() {
 fn an_error_without_an_id_is_the_oldest_requests() {
     let mut world = world();
     world.want(1, "a@trade");
-    world.manager.tick(world.now);
+    world.pool.first().tick(world.now);
     let conn = Conn { index: 0, life: 1 };
-    world.manager.connected(conn, world.now);
-    world.manager.tick(world.now + 100);
-    world.manager.acked(conn, None, Reply::Error { code: 2, msg: "no" }, world.now + 150);
-    let mut actions = std::iter::from_fn(|| world.manager.poll());
+    world.pool.first().connected(conn, world.now);
+    world.pool.first().tick(world.now + 100);
+    world.pool.first().acked(conn, None, Reply::Error { code: 2, msg: "no" }, world.now + 150);
+    let mut actions = std::iter::from_fn(|| world.pool.first().poll());
     assert!(actions.any(|action| action == Action::Refused { id: TopicId(1), msg: "no".into() }));
 }
 
@@ -112,7 +112,7 @@ fn a_quiet_connection_that_answers_its_pings_lives() {
         manager.tick(now);
         while let Some(action) = manager.poll() {
             match action {
-                Action::Send { .. } => manager.acked(conn, Some(1), Reply::Ok, now),
+                Action::Request { .. } => manager.acked(conn, Some(1), Reply::Ok, now),
                 Action::Ping { .. } => {
                     pings += 1;
                     manager.heard(conn, now + 9_999);
@@ -153,8 +153,8 @@ fn pings_are_answered_while_requests_wait_for_the_limit() {
     world.want(10, "n10@trade");
     world.run_for(100);
     assert_eq!(world.count(|action| matches!(action, Action::Governed { .. })), 1);
-    world.manager.pinged(conn, b"older", world.now);
-    world.manager.pinged(conn, b"payload", world.now);
+    world.pool.first().pinged(conn, b"older", world.now);
+    world.pool.first().pinged(conn, b"payload", world.now);
     world.settle();
     let pong = Action::Pong { conn, payload: b"payload".to_vec() };
     assert_eq!(world.count(|action| *action == pong), 1);

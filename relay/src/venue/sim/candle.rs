@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn fixture_adds_up() {
         let fixture: Value =
-            serde_json::from_str(include_str!("../../../testdata/sim/kline_from_trades.json")).unwrap();
+            serde_json::from_str(include_str!("../../../testdata/normalization/kline_from_trades.json")).unwrap();
         let expected = &fixture["expect_closed_1m"];
         let (open, end) = (expected["t"].as_i64().unwrap(), expected["T"].as_i64().unwrap());
         let mut candle = Candle::empty(0);

@@ -5,9 +5,9 @@ use super::book::{Book, Level, Top};
 use super::candle::{Candle, Fill};
 use super::day::Window;
 use super::instrument::Instrument;
-use super::interval::{Bucket, Interval};
 use super::model::Execution;
 use crate::venue::decimal::{divide_half_even, write_integer, write_scaled};
+use crate::venue::interval::{Bucket, Interval};
 
 const PERCENT_DIGITS: u32 = 3;
 const AVERAGE_DIGITS: u32 = 8;

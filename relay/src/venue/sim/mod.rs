@@ -9,7 +9,6 @@
 mod noise;
 
 mod instrument;
-mod interval;
 
 mod candle;
 mod drift;

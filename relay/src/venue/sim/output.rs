@@ -4,11 +4,11 @@ use super::book::{Book, Top};
 use super::candle::Candle;
 use super::encode::{Encoder, Ids};
 use super::instrument::Instrument;
-use super::interval::{Bucket, Interval};
 use super::market::{Sink, Source};
 use super::model::{Execution, MINUTE_MS};
 use super::stream::{Kind, Summary};
 use super::tape::Tape;
+use crate::venue::interval::{Bucket, Interval};
 
 pub struct Output {
     name: String,

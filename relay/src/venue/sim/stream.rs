@@ -3,9 +3,9 @@
 use super::book::TOP_REFRESH_MS;
 use super::coins::Document;
 use super::instrument;
-use super::interval::Interval;
 use super::symbol;
 use super::timed::Item;
+use crate::venue::interval::Interval;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {

@@ -9,9 +9,9 @@ mod sums;
 mod ticks;
 
 use super::instrument::INSTRUMENTS;
-use super::interval::INTERVALS;
 use super::{Fields, Sim};
 use crate::venue::decimal::Decimal;
+use crate::venue::interval::INTERVALS;
 use serde_json::Value;
 
 /// 2025-12-08T16:30:45Z, a Monday.

@@ -65,6 +65,12 @@ impl<'a> Scanner<'a> {
         opens
     }
 
+    /// Whether an array or an object comes first.
+    pub fn opens(&mut self) -> bool {
+        self.skip_space();
+        matches!(self.peek(), Some(b'{' | b'['))
+    }
+
     /// After an opening bracket: steps over the closing one if it follows at once.
     #[inline]
     pub fn close_if_empty(&mut self, in_object: bool) -> Result<bool, Fail> {

@@ -6,7 +6,7 @@
 
 pub mod name;
 
-mod kind;
+pub mod kind;
 
 pub mod command;
 pub mod reply;

@@ -1,7 +1,7 @@
 //! Candles, tickers and aggregated trades against the trades they are made of.
 
 use super::*;
-use crate::venue::sim::interval::Interval;
+use crate::venue::interval::Interval;
 
 const TEN_MINUTES: u64 = 600_000;
 

@@ -42,6 +42,9 @@ pub const INTERVALS: [Interval; 15] = [
     Interval::Month,
 ];
 
+/// Spot has it besides.
+pub const SECOND: Interval = fixed("1s", 1_000);
+
 const fn fixed(name: &'static str, length: i64) -> Interval {
     Interval::Fixed { name, length, from: 0 }
 }
@@ -55,6 +58,15 @@ impl Interval {
         match self {
             Interval::Fixed { name, .. } => name,
             Interval::Month => "1M",
+        }
+    }
+
+    /// Whether buckets of this length fill each bucket of the other one.
+    pub fn tiles(self, longer: Interval) -> bool {
+        let Interval::Fixed { length, from: 0, .. } = self else { return false };
+        match longer {
+            Interval::Fixed { length: whole, from, .. } => whole > length && whole % length == 0 && from % length == 0,
+            Interval::Month => DAY_MS % length == 0,
         }
     }
 
@@ -108,16 +120,36 @@ mod tests {
     /// Every bucket of the normalisation fixture.
     #[test]
     fn fixture_boundaries() {
-        let fixture: Value = serde_json::from_str(include_str!("../../../testdata/sim/kline_boundaries.json")).unwrap();
+        let fixture: Value =
+            serde_json::from_str(include_str!("../../testdata/normalization/kline_boundaries.json")).unwrap();
         for vector in fixture["vectors"].as_array().unwrap() {
             let at = vector["t"].as_i64().unwrap();
-            for interval in INTERVALS {
+            for interval in INTERVALS.into_iter().chain([SECOND]) {
                 let expected = &vector["buckets"][interval.name()];
                 let bucket = interval.bucket(at);
                 assert_eq!(bucket.open, expected["open"], "{} of {}", interval.name(), vector["case"]);
                 assert_eq!(bucket.end - 1, expected["close"].as_i64().unwrap(), "{}", interval.name());
             }
         }
+    }
+
+    #[test]
+    fn some_intervals_tile_others() {
+        let check = |short: &str, long: &str, expected| {
+            let interval = |name| Interval::parse(name).unwrap();
+            assert_eq!(interval(short).tiles(interval(long)), expected, "{short} in {long}");
+        };
+        for long in INTERVALS.into_iter().skip(1) {
+            assert!(INTERVALS[0].tiles(long) && SECOND.tiles(long), "{long:?}");
+        }
+        check("1m", "1m", false);
+        check("1h", "1d", true);
+        check("6h", "8h", false);
+        check("1d", "1w", true);
+        check("3d", "1w", false);
+        check("3d", "1M", false);
+        check("1w", "1M", false);
+        check("1d", "1M", true);
     }
 
     /// Months tile time without gap, before 1970 and across centuries as well.
