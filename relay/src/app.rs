@@ -6,7 +6,7 @@
 
 mod catalog;
 mod native;
-pub mod upstreams;
+mod upstreams;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -24,6 +24,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::LocalSet;
 
 use self::native::Native;
+use self::upstreams::Way;
 use crate::access::rate::Callers;
 use crate::config::{Config, Source, Upstream};
 use crate::fanout::log::Budget;
@@ -42,7 +43,7 @@ use crate::net::market::{self, Desk, Told};
 use crate::net::shard::Shard;
 use crate::net::shared::{Bell, Post, Shared};
 use crate::net::users::{Users, sources};
-use crate::net::{admin, feed, recorder, replay, sim, upstream};
+use crate::net::{admin, poll, recorder, replay, sim, upstream};
 use crate::record::writer::{Recorder, Recording};
 use crate::venue::gap::Gaps;
 use crate::venue::sim::{Fields, Sim};
@@ -68,9 +69,7 @@ pub struct App {
 
 /// What an upstream's task starts with.
 struct Start {
-    /// Each brings all streams. With neither these nor a replay it is the built-in venue.
-    legs: Vec<feed::Settings>,
-    replay: Option<replay::Settings>,
+    way: Way,
     recorder: Option<Recorder>,
     demand: UnboundedReceiver<Demand>,
 }
@@ -101,18 +100,16 @@ impl App {
         });
         let (mut senders, mut upstreams) = (Vec::new(), Vec::new());
         for upstream in &config.upstreams {
-            upstreams::check(upstream)?;
             let (sender, demand) = unbounded_channel();
             senders.push(sender);
-            let legs = upstreams::feeds(&config, upstream).with_context(|| format!("upstream {}", upstream.name))?;
-            let replay = replay::settings(upstream).with_context(|| format!("upstream {}", upstream.name))?;
-            upstreams.push(Start { legs, replay, recorder: None, demand });
+            let way = Way::of(&config, upstream).with_context(|| format!("upstream {}", upstream.name))?;
+            upstreams.push(Start { way, recorder: None, demand });
         }
         let (desk, market) = unbounded_channel();
-        let native = Arc::new(Native::new(&config));
+        let native = Arc::new(Native::new(&config)?);
         let catalog = Arc::new(catalog::catalog(&config, native.clone())?);
         let names =
-            config.upstreams.iter().zip(&upstreams).map(|(upstream, start)| (upstream.name.clone(), start.legs.len()));
+            config.upstreams.iter().zip(&upstreams).map(|(upstream, start)| (upstream.name.clone(), start.way.legs()));
         let names = names.chain([(MARKET.to_owned(), 0), (USERS.to_owned(), 0)]).collect::<Vec<_>>().into_iter();
         let (clock, metrics) = (Clock::new(), Metrics::new(config.shards, names));
         let (recording, recorders) = recorder::start(&config, clock, metrics.record.clone())?;
@@ -317,15 +314,21 @@ fn take_share<T>(upstreams: &mut Vec<(usize, T)>, part: usize, parts: usize) -> 
 }
 
 fn start_upstreams(shared: &Arc<Shared>, upstreams: Vec<(usize, Start)>) {
-    for (at, Start { legs, replay, recorder, demand }) in upstreams {
+    for (at, Start { way, recorder, demand }) in upstreams {
         let mut ingest = Ingest::new(shared.clone(), at);
         ingest.set_numbers(upstream::numbers(&shared.config.upstreams[at]));
-        let sim = new_sim(&shared.config.upstreams[at].source, shared.clock.calendar_ms());
-        match (sim, replay) {
-            (Some(sim), _) => drop(tokio::task::spawn_local(sim::run(sim, ingest, demand))),
-            (None, Some(replay)) => drop(tokio::task::spawn_local(replay::run(replay, ingest, demand))),
-            (None, None) => drop(tokio::task::spawn_local(upstream::run(legs, recorder, ingest, demand))),
-        }
+        let task = match way {
+            Way::Sim => {
+                let source = &shared.config.upstreams[at].source;
+                let sim = new_sim(source, shared.clock.calendar_ms()).expect("it is the built-in venue");
+                tokio::task::spawn_local(sim::run(sim, ingest, demand))
+            }
+            Way::Venue(settings) => tokio::task::spawn_local(upstream::run(settings, recorder, ingest, demand)),
+            Way::Replay(settings) => tokio::task::spawn_local(replay::run(settings, ingest, demand)),
+            Way::Poll(settings) => tokio::task::spawn_local(poll::run(*settings, ingest, demand)),
+        };
+        // It ends with its thread.
+        drop(task);
     }
 }
 

@@ -193,6 +193,56 @@ fn an_outage_is_played_as_one() {
     until("one gap", || replay.count_where("relay_upstream_gaps_total", "replay") >= 1.0);
 }
 
+/// Proves that two legs are recorded and merged again as they were: a leg that dies is no outage, and no number comes twice.
+#[test]
+fn legs_are_played_as_legs() {
+    let (mut first, second, directory) = (Venue::start(), Venue::start(), tempfile::tempdir().expect("a directory"));
+    let text = format!(
+        "[[upstream]]\nkind = \"stream\"\nurl = \"{}\"\nlegs = [\"{}\"]\n[record]\ndirectory = \"{}\"\n",
+        first.url(),
+        second.url(),
+        directory.path().display()
+    );
+    let mut relay = Relay::configured(&text, &[]);
+    let name = "btcusdt@aggTrade";
+    let send = |venue: &Venue, number: u64| {
+        venue.send(name, &format!(r#"{{"e":"aggTrade","E":1,"s":"BTCUSDT","a":{number}}}"#));
+    };
+    let mut client = relay.client(&format!("/ws/{name}"));
+    first.until_asked(name);
+    second.until_asked(name);
+    send(&first, 1);
+    assert_eq!(client.json()["a"], 1);
+    for number in 1..4 {
+        send(&second, number);
+    }
+    for number in 2..4 {
+        assert_eq!(client.json()["a"], number);
+    }
+    first.vanish();
+    until("the relay noticed", || relay.count("relay_upstream_losses_total") >= 1.0);
+    send(&second, 4);
+    assert_eq!(client.json()["a"], 4);
+    drop(client);
+    relay.signal(Signal::TERM);
+    assert_eq!(relay.ended().code(), Some(0));
+    let listed = list(directory.path());
+    assert_eq!(listed[0]["upstreams"][0]["connects"], 2, "{listed:?}");
+    let replay = replaying(directory.path(), "speed = \"max\"\nrepeat = true");
+    let mut client = replay.client(&format!("/ws/{name}"));
+    for _ in 0..3 {
+        for number in 1..5 {
+            assert_eq!(client.json()["a"], number);
+        }
+    }
+    let once = replaying(directory.path(), "speed = \"max\"");
+    let mut client = once.client(&format!("/ws/{name}"));
+    for number in 1..5 {
+        assert_eq!(client.json()["a"], number);
+    }
+    until("both are counted", || once.count_where("relay_upstream_dropped_total", "duplicate") == 1.0);
+}
+
 /// Proves that the part between two times is played, at once and again and again if that is wanted.
 #[test]
 fn a_part_is_played_for_ever() {

@@ -1,29 +1,7 @@
-"""What the acceptance scripts about real venues share: a mock venue with its control port, and a client that keeps what it is sent."""
+"""What the acceptance scripts about real venues share: a client that keeps what it is sent, and what the relay says of it."""
 import base64, json, os, selectors, socket, struct, threading, time, urllib.request
 
 from harness import get
-
-
-class Mock:
-    """`loadgen venue KIND`, and what it is told while it runs."""
-
-    def __init__(self, run, kind, *words, core=None):
-        self.kind = kind
-        self.process = run.loadgen("venue", kind, *words, core=core)
-        self.hello = run.first_line(self.process)
-        self.url, self.rest_url, self.control = self.hello["url"], self.hello.get("rest_url"), self.hello["control"]
-
-    def fault(self, **fault):
-        fault = {"for" if key == "for_" else key: value for key, value in fault.items()}
-        request = urllib.request.Request(f"http://{self.control}/fault", json.dumps(fault).encode(), method="POST")
-        with urllib.request.urlopen(request, timeout=5) as answer:
-            return json.load(answer)["id"]
-
-    def end_faults(self):
-        urllib.request.urlopen(urllib.request.Request(f"http://{self.control}/fault", method="DELETE"), timeout=5).close()
-
-    def truth(self):
-        return json.loads(get(f"http://{self.control}/truth"))
 
 
 class Listener(threading.Thread):
@@ -99,6 +77,10 @@ class Listener(threading.Thread):
     def stop(self):
         self.over = True
         self.join(5)
+
+
+def end_faults(mock):
+    urllib.request.urlopen(urllib.request.Request(f"http://{mock.control}/fault", method="DELETE"), timeout=5).close()
 
 
 def ranges(numbers):

@@ -5,6 +5,7 @@ use super::truth::Ticket;
 use crate::frame;
 use std::cell::Cell;
 use std::rc::Rc;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// Real venues cut those who do not take what they asked for.
@@ -19,6 +20,10 @@ pub struct State {
     pub cut: Cell<bool>,
     queued_bytes: Cell<usize>,
     sent: Cell<u64>,
+    /// A frame went out that ends every connection whose peer keeps to RFC 6455: what follows is read by nobody.
+    broken: Cell<bool>,
+    /// The venue is done with the connection: the socket's task must not wait for its peer any longer.
+    pub over: Notify,
 }
 
 pub struct Order {
@@ -47,8 +52,17 @@ pub fn new() -> (Line, Lines) {
 impl Line {
     pub fn send(&self, bytes: Vec<u8>, ticket: Option<Rc<Ticket>>) {
         self.state.queued_bytes.set(self.state.queued_bytes.get() + bytes.len());
+        let ticket = ticket.filter(|_| !self.state.broken.get());
         // A socket whose task has ended takes nothing more: its connection is about to be told gone.
         let _ = self.orders.send(Order { bytes, ticket });
+    }
+
+    /// Sends something else than `text`.
+    pub fn send_corrupted(&self, how: Corruption, text: &str) {
+        self.send(corrupted(how, text), None);
+        if matches!(how, Corruption::Utf8 | Corruption::Protocol | Corruption::Huge) {
+            self.state.broken.set(true);
+        }
     }
 
     pub fn say_frame(&self, opcode: u8, payload: &[u8]) {
@@ -75,16 +89,18 @@ impl Line {
         self.state.sent.get()
     }
 
-    /// What waits is still written, then the socket closes.
+    /// What waits is still written if the peer takes it in time, then the socket closes.
     pub fn finish(self) {
         self.state.frozen.set(false);
+        self.state.over.notify_one();
     }
 }
 
 impl State {
-    pub fn written(&self, order: &Order) {
-        self.queued_bytes.set(self.queued_bytes.get() - order.bytes.len());
-        if let Some(ticket) = &order.ticket {
+    /// The kernel took a frame of so many bytes.
+    pub fn written(&self, bytes: usize, ticket: Option<&Ticket>) {
+        self.queued_bytes.set(self.queued_bytes.get() - bytes);
+        if let Some(ticket) = ticket {
             ticket.send();
             self.sent.set(self.sent.get() + 1);
         }
@@ -92,7 +108,7 @@ impl State {
 }
 
 /// A frame, or what looks like one, in place of `text`.
-pub fn corrupted(how: Corruption, text: &str) -> Vec<u8> {
+fn corrupted(how: Corruption, text: &str) -> Vec<u8> {
     const HUGE_BYTES: usize = 64 * 1024 * 1024;
     let mut bytes = Vec::new();
     let bad_utf8;

@@ -19,6 +19,7 @@ mod tests;
 mod tls;
 mod truth;
 mod world;
+mod writer;
 
 use crate::listen::listen;
 use crate::{Outcome, report};

@@ -2,9 +2,11 @@
 
 use super::fault::Kind as FaultKind;
 use super::http::{self, Reply};
-use super::line::{Lines, State};
+use super::line::Lines;
+use super::line::State;
 use super::tls::Acceptors;
 use super::world::World;
+use super::writer::Writer;
 use crate::frame::{self, Sender};
 use crate::handshake;
 use anyhow::Result;
@@ -13,14 +15,14 @@ use std::cell::RefCell;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, split};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 /// How long a client may take to close after we did.
 const LINGER: Duration = Duration::from_secs(1);
 /// How often a frozen socket looks whether it may go on.
-const THAW: Duration = Duration::from_millis(10);
+pub const THAW: Duration = Duration::from_millis(10);
 
 /// The world and its clock, for every task.
 #[derive(Clone)]
@@ -126,14 +128,16 @@ async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     socket: Socket,
     id: u64,
-    mut lines: Lines,
+    lines: Lines,
     buffer: Vec<u8>,
 ) {
-    let (mut reader, mut writer) = split(stream);
+    let (mut reader, mut half) = split(stream);
     let state = Rc::clone(&lines.state);
+    let mut writer = Writer::new(lines);
     let why = tokio::select! {
         why = read(&venue, &mut reader, &state, id, buffer) => Some(why),
-        is_open = write(&mut writer, &mut lines) => (!is_open).then_some("the socket failed"),
+        is_open = writer.run(&mut half) => (!is_open).then_some("the socket failed"),
+        () = state.over.notified() => None,
     };
     if let Some(why) = why {
         let now_ms = venue.clock.now_ms();
@@ -146,8 +150,8 @@ async fn converse(
     }
     // What a close has queued goes out, and the client may answer it: unread bytes would turn our end into a reset.
     let _ = timeout(LINGER, async {
-        write(&mut writer, &mut lines).await;
-        let _ = writer.shutdown().await;
+        writer.run(&mut half).await;
+        let _ = half.shutdown().await;
         let mut rest = [0; 4096];
         while reader.read(&mut rest).await.is_ok_and(|count| count > 0) {}
     })
@@ -190,34 +194,4 @@ async fn read<S: AsyncRead>(
             Err(_) => return "reset by the client",
         }
     }
-}
-
-/// Writes what comes until the venue ends the connection; false if the socket fails.
-async fn write<S: AsyncWrite>(writer: &mut WriteHalf<S>, lines: &mut Lines) -> bool {
-    while let Some(order) = lines.orders.recv().await {
-        let mut written = 0;
-        while written < order.bytes.len() {
-            let rate = lines.state.bytes_per_second.get() as usize;
-            if lines.state.cut.get() {
-                return true;
-            }
-            if lines.state.frozen.get() {
-                sleep(THAW).await;
-                continue;
-            }
-            let rest = order.bytes.len() - written;
-            // Slow means a little every 50 ms.
-            let chunk = if rate == 0 { rest } else { rest.min((rate / 20).max(1)) };
-            if writer.write_all(&order.bytes[written..written + chunk]).await.is_err() || writer.flush().await.is_err()
-            {
-                return false;
-            }
-            written += chunk;
-            if rate > 0 {
-                sleep(Duration::from_millis(50)).await;
-            }
-        }
-        lines.state.written(&order);
-    }
-    true
 }

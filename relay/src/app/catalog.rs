@@ -194,7 +194,7 @@ mod tests {
     fn of(text: &str) -> Catalog {
         let args = ["relay", "--config", "x"].map(Into::into).into_iter();
         match parse(args, &|_| None, &|_| Ok(text.to_owned()), 1) {
-            Outcome::Run(config) => catalog(&config).unwrap(),
+            Outcome::Run(config) => catalog(&config, Arc::new(Native::new(&config).unwrap())).unwrap(),
             other => panic!("{other:?}"),
         }
     }
@@ -212,7 +212,7 @@ mod tests {
         let usual_symbols = ["cryBTCUSD", "cryETHUSD"];
         check("kind = \"binance\"", &usual, &usual_symbols);
         check("kind = \"binance\"\nsymbols = [\"solusdt\", \"ethbtc\"]", &["SOL/USDT", "ETH/BTC"], &["crySOLUSD"]);
-        check("kind = \"okx\"\nsymbols = [\"BTC-USDT\", \"BTC-USDT-SWAP\"]", &["BTC/USDT"], &["cryBTCUSD"]);
+        check("kind = \"okx\"\nsymbols = [\"BTC-USDT\", \"BTC-USDT-SWAP=0.01\"]", &["BTC/USDT"], &["cryBTCUSD"]);
         let deriv = "kind = \"deriv\"\nsymbols = [\"R_100\", \"frxEURUSD\", \"stpRNG\"]";
         check(deriv, &usual, &["R_100", "frxEURUSD", "stpRNG", "cryBTCUSD", "cryETHUSD"]);
         let price = "kind = \"rest\"\nformat = \"binance-price\"\nsymbols = [\"BNBUSDT\"]\nstreams = [\"*@ticker\"]";

@@ -1,25 +1,106 @@
-//! From a configured source to the adapter that speaks to it.
+//! From a configured upstream to what runs it: which streams it has, who speaks to it, and within which limits.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use hyper::header::{HeaderName, HeaderValue};
 
-use crate::config::{Config, Source, Upstream, Url};
+use super::new_sim;
+use crate::config::{ApiKey, Config, Format, Rest, Source, Upstream, Url};
 use crate::net::feed::{self, Target};
+use crate::net::poll as runtime;
+use crate::net::replay;
+use crate::net::upstream::{SNAPSHOT, Settings};
 use crate::venue::adapter::Adapter;
 use crate::venue::adapter::binance::{Binance, BinanceUsdm};
 use crate::venue::adapter::bitzoom::Bitzoom;
 use crate::venue::adapter::deriv::Deriv;
+use crate::venue::adapter::kind::Kind;
 use crate::venue::adapter::okx::Okx;
+use crate::venue::adapter::socketio::{self, SocketIo};
 use crate::venue::adapter::stream::Stream;
 use crate::venue::manager::{self, Window};
+use crate::venue::poll;
+use crate::venue::poll::format::binance::Market;
+use crate::venue::poll::format::json::Json;
+use crate::venue::poll::pointer::Pointer;
 
 const HOUR_MS: u64 = 60 * 60 * 1000;
 
+/// How an upstream runs. Read before anything starts: certificates and keys come from files.
+pub enum Way {
+    /// The built-in venue.
+    Sim,
+    /// A WebSocket venue.
+    Venue(Settings),
+    /// An endpoint that is asked again and again.
+    Poll(Box<runtime::Settings>),
+    /// What was recorded.
+    Replay(replay::Settings),
+}
+
+impl Way {
+    pub fn of(config: &Config, upstream: &Upstream) -> anyhow::Result<Way> {
+        Ok(match &upstream.source {
+            Source::Sim { .. } => Way::Sim,
+            source @ Source::Replay { .. } => Way::Replay(replay::settings(source)?),
+            Source::Rest(rest) => Way::Poll(Box::new(polled(rest, upstream)?)),
+            source => Way::Venue(venue(config, upstream, source)?),
+        })
+    }
+
+    /// Places that bring the same.
+    pub fn legs(&self) -> usize {
+        match self {
+            Way::Venue(settings) => settings.legs.len(),
+            Way::Sim | Way::Poll(_) | Way::Replay(_) => 0,
+        }
+    }
+}
+
+/// Whether an upstream has a stream as it is; asked for each name that is new.
+pub type Has = Box<dyn Fn(&str) -> bool + Send + Sync>;
+
+pub fn has(upstream: &Upstream) -> anyhow::Result<Has> {
+    let symbols = upstream.symbols.clone();
+    let is_listed = move |name: &str| {
+        let Some(symbols) = &symbols else { return true };
+        let symbol = name.split('@').next().unwrap_or_default();
+        name.starts_with('!') || symbols.iter().any(|known| known == symbol)
+    };
+    Ok(match &upstream.source {
+        source @ Source::Sim { .. } => {
+            let sim = Mutex::new(new_sim(source, 0).expect("it is one"));
+            Box::new(move |name| sim.lock().expect("a panic ends the process").knows(name))
+        }
+        Source::Replay { file, .. } => {
+            let has = replay::has(file)?;
+            Box::new(move |name| has(name) && is_listed(name))
+        }
+        Source::Rest(rest) => {
+            let settings = poller(rest)?;
+            let only = document(&rest.format);
+            Box::new(move |name| {
+                let is_served = settings.format.subject(name).is_some();
+                is_served && only.map_or_else(|| is_listed(name), |only| name == only)
+            })
+        }
+        source => {
+            let adapter = adapter(source)?;
+            let has_snapshots = snapshots_of(source).is_some();
+            Box::new(move |name| {
+                let is_native = adapter.as_ref().is_none_or(|adapter| adapter.lane_of(name).is_some());
+                (is_native || has_snapshots && name.ends_with(SNAPSHOT)) && is_listed(name)
+            })
+        }
+    })
+}
+
 /// None: it is no WebSocket venue. An error is a slip in the configuration that only the adapter can tell.
-pub fn adapter(source: &Source) -> anyhow::Result<Option<Arc<dyn Adapter + Send + Sync>>> {
+fn adapter(source: &Source) -> anyhow::Result<Option<Arc<dyn Adapter + Send + Sync>>> {
     Ok(Some(match source {
         Source::Binance { server, .. } => Arc::new(Binance::new(server.url.path())),
         Source::BinanceUsdm { server, .. } => Arc::new(BinanceUsdm::new(server.url.path())),
@@ -32,21 +113,37 @@ pub fn adapter(source: &Source) -> anyhow::Result<Option<Arc<dyn Adapter + Send 
             let symbols = symbols.iter().map(String::as_str);
             Arc::new(Deriv::new(server.url.path(), Some(*app_id), symbols).context("symbols")?)
         }
+        Source::SocketIo { path, api_key, .. } => {
+            let api_key = match api_key {
+                ApiKey::Text(secret) => secret.expose().to_owned(),
+                ApiKey::File(file) => key(file).with_context(|| format!("api_key_file {}", file.display()))?,
+            };
+            let settings = socketio::Settings { path: path.as_str().into(), ..socketio::Settings::new(&api_key) };
+            Arc::new(SocketIo::new(&settings))
+        }
         Source::Stream { server } => Arc::new(Stream::new(Target::parse(&server.url.to_string())?.path())),
-        _ => return Ok(None),
+        Source::Rest(_) | Source::Sim { .. } | Source::Replay { .. } => return Ok(None),
     }))
 }
 
-/// What the feeds of an upstream need, one for each leg, read before anything starts: the certificates come from files.
-pub fn feeds(config: &Config, upstream: &Upstream) -> anyhow::Result<Vec<feed::Settings>> {
-    let (Some(adapter), Some(server)) = (adapter(&upstream.source)?, upstream.source.server()) else {
-        return Ok(Vec::new());
-    };
+/// The one line of a file.
+fn key(file: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(file)?;
+    let key = text.trim();
+    if key.is_empty() || key.lines().count() > 1 {
+        bail!("it must have one line, the key");
+    }
+    Ok(key.to_owned())
+}
+
+/// One feed for each leg, and beside them what fetches snapshots of books, where the venue has some.
+fn venue(config: &Config, upstream: &Upstream, source: &Source) -> anyhow::Result<Settings> {
+    let adapter = adapter(source)?.context("it is no WebSocket venue")?;
+    let server = source.server().context("it is no WebSocket venue")?;
     let urls: Vec<&Url> = std::iter::once(&server.url).chain(&server.legs).collect();
-    let tls = match urls.iter().any(|url| url.tls()) {
-        true => Some(feed::tls::config(server.ca_file.as_deref())?),
-        false => None,
-    };
+    let snapshots = snapshots_of(source);
+    let is_tls = urls.iter().any(|url| url.tls()) || snapshots.is_some_and(|(url, _)| url.tls());
+    let tls = if is_tls { Some(feed::tls::config(server.ca_file.as_deref())?) } else { None };
     let manager = manager(config, upstream, adapter.lanes().len());
     let leg = |url: &&Url| feed::Settings {
         // The paths are the lanes'.
@@ -58,7 +155,22 @@ pub fn feeds(config: &Config, upstream: &Upstream) -> anyhow::Result<Vec<feed::S
         // The hasher's keys are the system's randomness: relays started together do not reconnect together.
         seed: RandomState::new().build_hasher().finish(),
     };
-    Ok(urls.iter().map(leg).collect())
+    let legs = urls.iter().map(leg).collect();
+    let snapshots =
+        snapshots.map(|(url, market)| runtime::Settings::snapshots(exact(url, url.path()), tls.clone(), market));
+    Ok(Settings { legs, snapshots })
+}
+
+fn snapshots_of(source: &Source) -> Option<(&Url, Market)> {
+    match source {
+        Source::Binance { rest_url, .. } => Some((rest_url, Market::Spot)),
+        Source::BinanceUsdm { rest_url, .. } => Some((rest_url, Market::Usdm)),
+        _ => None,
+    }
+}
+
+fn exact(url: &Url, path: &str) -> Target {
+    Target::exact(url.tls(), url.host(), url.port(), path)
 }
 
 /// What the venue allows, and how patient we are with it.
@@ -83,24 +195,87 @@ fn manager(config: &Config, upstream: &Upstream, lanes: usize) -> manager::Setti
         silence_ms: ms(config.limits.unproven_silence),
         stale_ms: ms(config.stale_after),
         topic_quiet_ms: upstream.silence.map(ms),
-        quiet_ms: limits.quiet_ms,
+        // What comes on its own may be as rare as the venue's own pings.
+        quiet_ms: limits.ping_every_ms.map_or(limits.quiet_ms, |every| limits.quiet_ms.min(every)),
         life_ms: limits.life_ms,
+        // It counts connections by address, and answers one too many by 429.
+        spare_connections: usize::from(upstream.source.kind() != Kind::Bitzoom),
         ..manager::Settings::default()
     }
 }
 
-fn ms(time: Duration) -> u64 {
-    time.as_millis() as u64
+fn polled(rest: &Rest, upstream: &Upstream) -> anyhow::Result<runtime::Settings> {
+    let tls = if rest.url.tls() { Some(feed::tls::config(rest.ca_file.as_deref())?) } else { None };
+    let header = |(name, value): &(String, crate::config::Secret)| {
+        let name = HeaderName::try_from(name.as_str()).with_context(|| format!("header {name}"))?;
+        let mut value = HeaderValue::try_from(value.expose()).with_context(|| format!("header {name}"))?;
+        value.set_sensitive(true);
+        anyhow::Ok((name, value))
+    };
+    let headers = rest.header.iter().map(header).collect::<anyhow::Result<Vec<_>>>()?;
+    let settings = poll::Settings {
+        linger_ms: ms(upstream.linger),
+        requests_per_month: rest.requests_per_month,
+        // The poller leaves a fifth for others at our address; the configuration says what is left for us.
+        weight_per_minute: rest.weight_per_minute.map(|weight| weight.saturating_mul(5) / 4),
+        seed: RandomState::new().build_hasher().finish(),
+        ..poller(rest)?
+    };
+    Ok(runtime::Settings::new(exact(&rest.url, base(rest)), tls, headers, settings))
 }
 
-/// Whether this relay can run such an upstream at all.
-pub fn check(upstream: &Upstream) -> anyhow::Result<()> {
-    match upstream.source {
-        Source::SocketIo { .. } | Source::Rest(_) => {
-            bail!("upstream {}: the kind {:?} cannot run yet", upstream.name, upstream.kind())
-        }
-        _ => Ok(()),
+/// The configured URL is the endpoint's; the poller adds the endpoint's own end to what comes before it.
+fn base(rest: &Rest) -> &str {
+    let end = match rest.format {
+        Format::BinancePrice => "/ticker/price",
+        Format::Binance24hr => "/ticker/24hr",
+        Format::BinanceDepth => "/depth",
+        Format::CoinGeckoGlobal => "/global",
+        Format::CoinGeckoMarkets => "/coins/markets",
+        Format::CoinGeckoTrending => "/search/trending",
+        Format::Json(_) => "",
+    };
+    let path = rest.url.path().split('?').next().unwrap_or_default().trim_end_matches('/');
+    path.strip_suffix(end).unwrap_or(path)
+}
+
+/// The one stream of a format that is a document.
+fn document(format: &Format) -> Option<&'static str> {
+    match format {
+        Format::CoinGeckoGlobal => Some("coingecko@global"),
+        Format::CoinGeckoMarkets => Some("coingecko@top"),
+        Format::CoinGeckoTrending => Some("coingecko@trending"),
+        _ => None,
     }
+}
+
+fn poller(rest: &Rest) -> anyhow::Result<poll::Settings> {
+    let market = if rest.url.path().contains("/fapi/") { Market::Usdm } else { Market::Spot };
+    let pointer = |text: &str| Pointer::parse(text).with_context(|| format!("pointer {text:?}"));
+    let format = match &rest.format {
+        Format::BinancePrice => poll::format::Format::Price(market),
+        Format::Binance24hr => poll::format::Format::Ticker(market),
+        Format::BinanceDepth => poll::format::Format::Book { market, snapshot_levels: 0 },
+        Format::CoinGeckoGlobal | Format::CoinGeckoMarkets | Format::CoinGeckoTrending => {
+            poll::format::Format::Coingecko
+        }
+        Format::Json(pointers) => poll::format::Format::Json(Json {
+            path: rest.url.path().into(),
+            rows: pointer("")?,
+            symbol: pointers.symbol.as_deref().map(pointer).transpose()?,
+            price: pointer(&pointers.price)?,
+            time: pointers.time.as_deref().map(pointer).transpose()?,
+            only: if pointers.symbol.is_none() { rest.symbols.first().map(|one| one.as_str().into()) } else { None },
+        }),
+    };
+    // CoinGecko's formats are asked for at intervals of their own; the poller would stretch what is trending by itself.
+    let subject = document(&rest.format).and_then(|stream| format.subject(stream));
+    let rarity = subject.map_or(1, |subject| format.interval_ms(&subject, 1));
+    Ok(poll::Settings::new(format).every(ms(rest.interval) / rarity.max(1)))
+}
+
+fn ms(time: Duration) -> u64 {
+    time.as_millis() as u64
 }
 
 #[cfg(test)]
@@ -128,12 +303,27 @@ mod tests {
         check("binance-usdm", &["/public/stream", "/market/stream"]);
         check("bitzoom", &["/ws"]);
         check("bitzoom=ws://127.0.0.1:1/stream", &["/stream"]);
+        check("okx", &["/ws/v5/public", "/ws/v5/business"]);
+        check("stream=ws://127.0.0.1:1/ws", &["/stream"]);
     }
 
+    /// What an upstream has as it is; anything else is derived, or comes from another one.
     #[test]
-    fn what_cannot_run_says_so() {
-        assert!(check(&of("sim")).is_ok() && check(&of("stream=ws://a/")).is_ok());
-        let error = check(&of("rest")).unwrap_err();
-        assert_eq!(error.to_string(), "upstream okx: the kind \"okx\" cannot run yet");
+    fn upstreams_know_what_they_have() {
+        let check = |kind: &str, yes: &[&str], no: &[&str]| {
+            let has = has(&of(kind)).unwrap();
+            yes.iter().for_each(|name| assert!(has(name), "{kind} {name}"));
+            no.iter().for_each(|name| assert!(!has(name), "{kind} {name}"));
+        };
+        check(
+            "binance",
+            &["btcusdt@trade", "btcusdt@depth20@100ms", "btcusdt@snapshot"],
+            &["!ticker@arr", "btcusdt@markPrice"],
+        );
+        check("binance-usdm", &["btcusdt@markPrice", "btcusdt@snapshot"], &["btcusdt@kline_1s"]);
+        check("okx", &["btcusdt@trade", "btcusdt@book"], &["btcusdt@snapshot", "btcusdt@depth20"]);
+        check("deriv", &["r_100@tick"], &["btcusdt@trade"]);
+        check("stream=ws://127.0.0.1:1/ws", &["btcusdt@whatever"], &[]);
+        check("sim", &["btcusdt@trade"], &["nothing@trade"]);
     }
 }

@@ -19,6 +19,7 @@ use crate::access::pattern::Pattern;
 use crate::limits::NAME_BYTES_MAX;
 use crate::venue::adapter::kind::Kind;
 use crate::venue::adapter::limits::Limits;
+use crate::venue::adapter::okx;
 
 pub use source::{ApiKey, Begin, Format, Pointers, Rest, Secret, Server, Source, Speed};
 
@@ -195,17 +196,9 @@ fn limits(source: &Source) -> Limits {
 /// A symbol as the names of streams have it: OKX's `BTC-USDT` is `btcusdt`.
 fn in_dialect(symbol: &str, kind: Option<Kind>) -> String {
     match kind {
-        Some(Kind::Okx) => okx_symbol(symbol),
+        // What the adapter cannot read it says itself, at the start.
+        Some(Kind::Okx) => okx::stream_symbol(symbol).unwrap_or_else(|_| symbol.to_lowercase()),
         _ => symbol.to_lowercase(),
-    }
-}
-
-/// `BTC-USDT-SWAP*0.01`, with what a contract is worth, is `btcusdt-swap`.
-fn okx_symbol(text: &str) -> String {
-    let id = text.split('*').next().unwrap_or_default().to_lowercase();
-    match id.split_once('-') {
-        Some((base, rest)) => format!("{base}{rest}"),
-        None => id,
     }
 }
 
@@ -267,7 +260,7 @@ fn stream_name(text: &str) -> Result<String, Reason> {
 }
 
 fn symbol(text: &str) -> Result<String, Reason> {
-    if !is_name(text) || text.contains('@') || text.starts_with('*') {
+    if !is_name(text) || text.contains(['*', '@']) {
         return Err(Reason::must(r#"a symbol, such as "btcusdt""#));
     }
     Ok(text.to_owned())

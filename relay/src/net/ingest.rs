@@ -328,11 +328,9 @@ impl Ingest {
         let now_ns = self.now_ns();
         let Some(entry) = self.entry(id) else { return };
         if entry.proven {
-            let is_new = entry.lost_ns.replace(entry.lost_ns.unwrap_or(now_ns)).is_none();
+            // No gap yet: maybe there was nothing to say. If there was, the numbers will tell.
+            entry.lost_ns.get_or_insert(now_ns);
             self.make_stale(id);
-            if is_new {
-                self.begin_outage(id);
-            }
         }
     }
 
@@ -363,6 +361,10 @@ impl Ingest {
     fn drop_entry(&mut self, id: u32) {
         if let Some(entry) = self.entries.get_mut(id as usize).and_then(Option::take) {
             self.held -= 1;
+            self.order.holding.retain(|other| *other != id);
+            if let Some(number) = entry.outage {
+                self.end_outage(number);
+            }
             self.names.remove(&entry.channel.name);
         }
     }

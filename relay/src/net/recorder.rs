@@ -51,7 +51,7 @@ fn origin(upstream: &Upstream) -> Origin {
     let symbols = match &upstream.source {
         Source::Okx { instruments, .. } => instruments.clone(),
         Source::Deriv { symbols, .. } => symbols.clone(),
-        _ => upstream.symbols.clone().unwrap_or_default(),
+        _ => Vec::new(),
     };
     Origin { name: upstream.name.clone(), kind: upstream.kind().to_owned(), url, symbols }
 }

@@ -3,7 +3,7 @@
 //! Files are read on a thread of their own, a few blocks ahead; the task publishes what is due, in the order of the file.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, channel};
 
 use super::ingest::{Ingest, Link};
 use super::upstream;
-use crate::config::{Begin, Source, Speed, Upstream};
+use crate::config::{Begin, Source, Speed};
 use crate::fanout::topics::Demand;
 use crate::record::dialect::{Decoders, adapter};
 use crate::record::format::{Header, Kind, Origin, Record};
@@ -43,9 +43,11 @@ pub struct Settings {
     numbers: Numbers,
 }
 
-/// `None` for what is no replay. Looks into the files: a wrong one is told before anything starts.
-pub fn settings(upstream: &Upstream) -> anyhow::Result<Option<Settings>> {
-    let Source::Replay { file, speed, from_ms, to_ms, begin, repeat } = &upstream.source else { return Ok(None) };
+/// Looks into the files: a wrong one is told before anything starts.
+pub fn settings(source: &Source) -> anyhow::Result<Settings> {
+    let Source::Replay { file, speed, from_ms, to_ms, begin, repeat } = source else {
+        anyhow::bail!("it is no recording");
+    };
     let paths = expand(file)?;
     let bound_ns = |ms: Option<u64>, otherwise| ms.map_or(otherwise, |ms| ms.saturating_mul(NS_PER_MS));
     let span = Span { from_ns: bound_ns(*from_ms, 0), to_ns: bound_ns(*to_ms, u64::MAX) };
@@ -64,7 +66,17 @@ pub fn settings(upstream: &Upstream) -> anyhow::Result<Option<Settings>> {
             numbers = Numbers::Sparse;
         }
     }
-    Ok(Some(Settings { paths, span, speed: *speed, begin: *begin, repeat: *repeat, numbers }))
+    Ok(Settings { paths, span, speed: *speed, begin: *begin, repeat: *repeat, numbers })
+}
+
+/// Whether those who were recorded have a stream as it is.
+pub fn has(file: &Path) -> anyhow::Result<impl Fn(&str) -> bool + Send + Sync + use<>> {
+    let headers = expand(file)?.iter().map(|path| header(path)).collect::<Result<Vec<_>, _>>()?;
+    let mut origins: Vec<Origin> = headers.into_iter().flat_map(|header| header.upstreams).collect();
+    origins.sort_by(|a, b| (&a.kind, &a.symbols).cmp(&(&b.kind, &b.symbols)));
+    origins.dedup_by(|a, b| (&a.kind, &a.symbols) == (&b.kind, &b.symbols));
+    let adapters: Vec<_> = origins.iter().filter_map(adapter).collect();
+    Ok(move |name: &str| adapters.iter().any(|adapter| adapter.lane_of(name).is_some()))
 }
 
 /// Of a URL as headers have it.

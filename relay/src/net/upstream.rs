@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::feed::{self, DropReason, FeedEvent, Sink};
 use super::ingest::{Ingest, Link};
+use super::poll::{self, Beside};
 use crate::config::Upstream;
 use crate::fanout::topics::Demand;
 use crate::record::writer::{CLOSED_BY_US, Recorder};
@@ -21,7 +22,7 @@ use crate::venue::manager::Conn;
 use crate::venue::merge::Source as Origin;
 use crate::venue::sequence::Numbers;
 
-/// Whether its numbers of trades have holes, as those of Binance's futures have.
+/// Whether its numbers of trades have holes.
 pub fn numbers(upstream: &Upstream) -> Numbers {
     let host = upstream.source.server().map_or("", |server| server.url.host());
     numbers_of(upstream.kind(), host)
@@ -29,20 +30,33 @@ pub fn numbers(upstream: &Upstream) -> Numbers {
 
 /// The same of what is known by its kind's name and its host.
 pub fn numbers_of(kind: &str, host: &str) -> Numbers {
-    let is_at = |place| kind == Kind::Stream.name() && host == place;
-    if kind == Kind::BinanceUsdm.name() || is_at("fstream.binance.com") || is_at("dstream.binance.com") {
-        return Numbers::Sparse;
+    match Kind::ALL.into_iter().find(|known| known.name() == kind) {
+        // OKX's messages tell the last number of several trades.
+        Some(Kind::BinanceUsdm | Kind::Okx) => Numbers::Sparse,
+        Some(Kind::Stream) if matches!(host, "fstream.binance.com" | "dstream.binance.com") => Numbers::Sparse,
+        _ => Numbers::Dense,
     }
-    Numbers::Dense
 }
+
+/// What a WebSocket venue needs.
+pub struct Settings {
+    /// Each brings all streams.
+    pub legs: Vec<feed::Settings>,
+    /// Where books are fetched whole (`btcusdt@snapshot`), if not from the feeds.
+    pub snapshots: Option<poll::Settings>,
+}
+
+/// What the names of such books end in.
+pub const SNAPSHOT: &str = "@snapshot";
 
 /// Runs until the relay ends. All legs are asked for the same, and fill the same channels.
 pub async fn run(
-    legs: Vec<feed::Settings>,
+    settings: Settings,
     recorder: Option<Recorder>,
     ingest: Ingest,
     mut demand: UnboundedReceiver<Demand>,
 ) {
+    let Settings { legs, snapshots } = settings;
     let ingest = Rc::new(RefCell::new(ingest));
     let together = Rc::new(RefCell::new(Legs::new(legs.len())));
     let nudge = Rc::new(Notify::new());
@@ -57,6 +71,11 @@ pub async fn run(
         let shelf = Shelf { ingest, together, nudge, leg, up: HashSet::new(), recorder };
         drivers.spawn_local(feed::run(settings, mailbox, shelf, std::future::pending()));
     }
+    let (fetch, mailbox) = unbounded_channel();
+    let mut fetched = HashSet::new();
+    if let Some(settings) = snapshots {
+        drivers.spawn_local(poll::drive(settings, Beside::new(ingest.clone(), false), mailbox));
+    }
     let mut second = tokio::time::interval(Duration::from_secs(1));
     loop {
         let due_ns = ingest.borrow().due_ns();
@@ -69,6 +88,16 @@ pub async fn run(
                 let unwanted = if let Demand::Unwant { id } = asked { Some(id) } else { None };
                 let wanted = ingest.borrow_mut().demand(asked).filter(|(_, _, wanted)| *wanted);
                 let told = match (wanted, unwanted) {
+                    (Some((id, channel, _)), _) if channel.name.ends_with(SNAPSHOT) && !fetch.is_closed() => {
+                        fetched.insert(id);
+                        // The poller lives as long as this.
+                        let _ = fetch.send(feed::Demand::Want { id, name: Arc::from(&*channel.name) });
+                        continue;
+                    }
+                    (None, Some(id)) if fetched.remove(&id) => {
+                        let _ = fetch.send(feed::Demand::Unwant { id });
+                        continue;
+                    }
                     (Some((id, channel, _)), _) => {
                         together.borrow_mut().want(id);
                         feed::Demand::Want { id, name: Arc::from(&*channel.name) }

@@ -17,7 +17,7 @@ use crate::venue::adapter::{Adapter, Conversation, Said};
 
 /// What reads an upstream's messages, by what the header of a recording says of it. Nothing is asked here, so paths and
 /// keys are left empty. None: no kind of ours that connects, or its symbols are not that kind's.
-pub fn adapter(origin: &Origin) -> Option<Box<dyn Adapter>> {
+pub fn adapter(origin: &Origin) -> Option<Box<dyn Adapter + Send + Sync>> {
     let symbols = || origin.symbols.iter().map(String::as_str);
     Some(match Venue::ALL.into_iter().find(|kind| kind.name() == origin.kind)? {
         Venue::Binance => Box::new(Binance::new("")),
@@ -41,7 +41,7 @@ pub struct Decoders {
 
 impl Decoders {
     pub fn new(origins: &[Origin]) -> Decoders {
-        let adapters = origins.iter().map(adapter).collect();
+        let adapters = origins.iter().map(|origin| adapter(origin).map(|it| it as Box<dyn Adapter>)).collect();
         Decoders { adapters, conversations: HashMap::default(), streams: Vec::new() }
     }
 
@@ -145,6 +145,39 @@ mod tests {
 
     use super::*;
     use crate::venue::adapter::Lane;
+
+    fn origin(kind: &str, symbols: &[&str]) -> Origin {
+        let symbols = symbols.iter().map(|symbol| (*symbol).to_owned()).collect();
+        Origin { name: "a".into(), kind: kind.into(), url: String::new(), symbols }
+    }
+
+    #[test]
+    fn whoever_is_connected_to_can_be_read() {
+        for kind in Venue::ALL {
+            let is_read = !matches!(kind, Venue::Rest | Venue::Sim | Venue::Replay);
+            assert_eq!(adapter(&origin(kind.name(), &[])).is_some(), is_read, "{kind:?}");
+        }
+        assert!(adapter(&origin("kraken", &[])).is_none());
+        assert!(adapter(&origin("okx", &["BTC-USDT-SWAP"])).is_none(), "what a contract is worth is not known");
+    }
+
+    /// What was listed and what was asked for decide what OKX's messages mean.
+    #[test]
+    fn okx_is_read_with_what_was_listed() {
+        let mut decoders = Decoders::new(&[origin("okx", &["BTC-USDT-SWAP=0.01"])]);
+        let trade = br#"{"arg":{"channel":"trades","instId":"BTC-USDT-SWAP"},"data":[{"instId":"BTC-USDT-SWAP","tradeId":"1","px":"64000.1","sz":"5","side":"buy","ts":"1700000000000","count":"1"}]}"#;
+        let mut heard = Vec::new();
+        for (kind, body) in [(Kind::Connected, "0"), (Kind::Asked, "7 btcusdt-swap@trade")] {
+            decoders.note(0, 5, kind, body.as_bytes());
+        }
+        decoders.decode(0, 5, trade, 0, &mut |said| {
+            if let Said::Data { stream, payload } = said {
+                heard.push(format!("{stream} {}", String::from_utf8_lossy(payload)));
+            }
+        });
+        let [heard] = heard.as_slice() else { panic!("one trade: {heard:?}") };
+        assert!(heard.starts_with("btcusdt-swap@trade {") && heard.contains(r#""q":"0.05""#), "{heard}");
+    }
 
     /// A venue whose messages are names, which mean something to those who asked for them.
     struct Echo([Lane; 2]);

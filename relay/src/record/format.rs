@@ -29,7 +29,7 @@ pub struct Origin {
     pub kind: String,
     /// Without the query, where keys may stand.
     pub url: String,
-    /// What it is known to have, as the venue spells it: the decoders of some kinds need it.
+    /// What OKX and Deriv were configured to have, in their spelling: their decoders need it.
     pub symbols: Vec<String>,
 }
 
@@ -297,6 +297,11 @@ mod tests {
             assert!(decode(&bad).is_err(), "byte {at}");
             assert!(decode(&bytes[..at]).is_err(), "cut at {at}");
         }
+        let (created, upstreams) = (header().created_ns, header().upstreams.into_iter());
+        let upstreams = upstreams.map(|origin| Origin { symbols: Vec::new(), ..origin }).collect();
+        let without = Header { created_ns: created, upstreams };
+        let body = &without.encode()[HEADER_START_BYTES..];
+        assert_eq!(Header::read(&body[..body.len() - 2]), Some(without), "as the first recordings were");
         let mut newer = bytes;
         newer[8] = 9;
         assert_eq!(decode(&newer), Err(HeaderError::Version(9)));

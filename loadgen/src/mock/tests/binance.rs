@@ -206,6 +206,21 @@ fn mishaps() {
     assert_eq!((&stream["duplicated"], &stream["reordered"], &stream["corrupted"]), (&json!(1), &json!(1), &json!(1)));
 }
 
+/// After a frame that ends the connection of whoever keeps to the protocol, nothing counts as sent.
+#[test]
+fn broken() {
+    let mut venue = spot();
+    let mut client = venue.open("/ws/btcusdt@trade");
+    venue.run(2000);
+    venue.fault(json!({"kind": "corrupt", "how": "utf8"}));
+    venue.run(2000);
+    assert!(client.take().len() > 50);
+    let stream = &venue.truth()["streams"]["btcusdt@trade"];
+    assert_eq!((stream["sent"].as_array().unwrap().len(), stream["withheld"].as_array().unwrap().len()), (1, 1));
+    assert_eq!(stream["sent"][0]["to"].as_u64().unwrap() + 1, stream["withheld"][0]["from"]);
+    assert!(stream["withheld"][0]["messages"].as_u64().unwrap() > 20);
+}
+
 /// A restart closes everybody and the numbers go on; what nobody heard is told.
 #[test]
 fn restart() {

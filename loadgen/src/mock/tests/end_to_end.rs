@@ -176,3 +176,28 @@ fn refuse() {
         Socket::open(&address, "/ws").await;
     });
 }
+
+/// A peer that takes nothing is reset all the same: nobody waits for it.
+#[test]
+fn cut_while_blocked() {
+    with_venue(|venue, address| async move {
+        let mut socket = Socket::open(&address, "/ws/btcusdt@bookTicker").await;
+        begin(&venue, serde_json::json!({"kind": "corrupt", "how": "huge"}));
+        let corrupted = || venue.world.borrow().tell()["streams"]["btcusdt@bookTicker"]["corrupted"] == 1;
+        while !corrupted() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        begin(&venue, serde_json::json!({"kind": "cut"}));
+        let mut total = 0;
+        let end = loop {
+            socket.buffer.clear();
+            match socket.stream.read_buf(&mut socket.buffer).await {
+                Ok(0) => break None,
+                Ok(count) => total += count,
+                Err(error) => break Some(error.kind()),
+            }
+        };
+        assert_eq!(end, Some(ErrorKind::ConnectionReset));
+        assert!(total < 64 * 1024 * 1024, "{total}");
+    });
+}

@@ -99,7 +99,7 @@ impl Client {
             } else {
                 frames.push((u8::MAX, order.bytes.clone()));
             }
-            self.lines.state.written(&order);
+            self.lines.state.written(order.bytes.len(), order.ticket.as_deref());
         }
         frames
     }

@@ -4,7 +4,6 @@ use super::World;
 use crate::frame;
 use crate::mock::fault::Mishap;
 use crate::mock::kind::{Message, Source};
-use crate::mock::line;
 use crate::mock::truth::Ticket;
 use std::rc::Rc;
 
@@ -89,7 +88,7 @@ impl World {
                 Some(Mishap::Drop) => continue,
                 Some(Mishap::Corrupt(how)) => {
                     truth.corrupted(&stream.name);
-                    connection.line.send(line::corrupted(how, &text), None);
+                    connection.line.send_corrupted(how, &text);
                     continue;
                 }
                 Some(Mishap::Reorder) if !connection.held.contains_key(&index) => {

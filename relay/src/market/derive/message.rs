@@ -4,6 +4,11 @@ use crate::market::decode::{integer_text, is_named, levels, number, plain, read}
 use crate::venue::decimal::Decimal;
 use crate::wire::json::{Array, Value};
 
+const TIME_MS_END: i64 = 253_402_300_800_000;
+
+/// A venue's clocks may differ by so much. What was traded later than it was told would close all buckets before it.
+const FORESIGHT_MS_MAX: i64 = 1_000;
+
 /// `@trade`, or an `@aggTrade` of several.
 #[derive(Clone, Copy, Debug)]
 pub struct Trade {
@@ -85,9 +90,13 @@ pub fn trade(text: &str) -> Option<Trade> {
     if is_named("trade", name).is_none() {
         is_named("aggTrade", name)?;
     }
+    let (said_ms, time_ms) = (self::time(time.or(trade_time))?, self::time(trade_time.or(time))?);
+    if time_ms > said_ms + FORESIGHT_MS_MAX {
+        return None;
+    }
     Some(Trade {
-        said_ms: integer(time.or(trade_time))?,
-        time_ms: integer(trade_time.or(time))?,
+        said_ms,
+        time_ms,
         price: decimal(price)?,
         quantity: decimal(quantity)?,
         first_id: integer(id.or(first))?,
@@ -178,7 +187,7 @@ pub fn kline(text: &str) -> Option<Kline<'_>> {
         read(candle?.text, keys)?;
     Some(Kline {
         symbol: plain(symbol)?,
-        open_ms: integer(start)?,
+        open_ms: time(start)?,
         first_id: integer(first),
         last_id: integer(last),
         open: decimal(open)?,
@@ -208,6 +217,11 @@ pub fn each_level<'a>(levels: &'a str, mut take: impl FnMut(&'a str, &'a str)) {
 
 fn decimal(value: Option<Value<'_>>) -> Option<Decimal> {
     Decimal::parse(number(value)?)
+}
+
+/// Milliseconds, of any year that has four digits. Microseconds are none.
+fn time(value: Option<Value<'_>>) -> Option<i64> {
+    integer(value).filter(|time_ms| (0..TIME_MS_END).contains(time_ms))
 }
 
 fn integer(value: Option<Value<'_>>) -> Option<i64> {

@@ -29,6 +29,8 @@ mod rollup;
 
 #[cfg(test)]
 mod said;
+#[cfg(test)]
+mod tests;
 
 use self::cut::Cut;
 use self::depth::BookStreams;

@@ -73,7 +73,7 @@ fn an_interruption_leaves_a_hole() {
         market.want(&topic("x@kline_1m"), START_MS).unwrap();
         let trade = |minute: u64| {
             let time_ms = START_MS / 60_000 * 60_000 + minute * 60_000;
-            format!(r#"{{"e":"trade","E":1,"s":"X","t":1,"p":"1","q":"1","T":{time_ms},"m":true}}"#)
+            format!(r#"{{"e":"trade","E":{time_ms},"s":"X","t":1,"p":"1","q":"1","T":{time_ms},"m":true}}"#)
         };
         let mut said = Vec::new();
         for minute in 1..4 {

@@ -154,6 +154,14 @@ impl Ingest {
         }
     }
 
+    /// Nobody waits for the end of this outage any more.
+    pub(super) fn end_outage(&self, number: u64) {
+        let until_ms = self.calendar_ms();
+        if let Some(gap) = self.gaps().get_mut(number) {
+            gap.end = End::Missed { until_ms };
+        }
+    }
+
     /// Once a second.
     pub(super) fn show_tally(&self) {
         show(&self.order.tally, &self.shared.metrics.upstreams[self.upstream]);

@@ -94,7 +94,7 @@ pub enum Said<'a> {
         code: i64,
         msg: &'a str,
     },
-    /// One stream of a request is granted.
+    /// One stream of a request is granted: to be held, or ended.
     Granted {
         stream: &'a str,
     },
@@ -109,7 +109,7 @@ pub enum Said<'a> {
     },
     /// The venue is ready for requests.
     Ready,
-    /// To be sent at once.
+    /// To be sent before any request, within the limit of messages.
     Answer(&'a str),
     /// The venue is about to end this connection: make another, then leave this one.
     Shutdown,

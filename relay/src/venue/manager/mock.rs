@@ -120,7 +120,7 @@ impl Venue {
         self.clients.insert(conn, Client::default());
         let is_near = |other: &&Conn| other.index / self.places == conn.index / self.places;
         let count = self.clients.keys().filter(is_near).count();
-        let spare = self.rotating.iter().filter(is_near).count().min(1);
+        let spare = self.rotating.iter().filter(is_near).count().min(self.places - self.rules.connections);
         if count > self.rules.connections + spare {
             self.violations.push(format!("{count} connections in one lane"));
         }

@@ -61,7 +61,7 @@ impl Manager {
         match (request.method, reply) {
             (Method::Subscribe, Reply::Ok) => self.subscribed(self.place_of(conn), request),
             (Method::Unsubscribe, Reply::Ok) => self.unsubscribed(request),
-            (Method::Subscribe, Reply::Error { code: CODE_TOO_MANY, msg }) => self.too_many(conn, request, msg),
+            (Method::Subscribe, Reply::Error { code: CODE_TOO_MANY, msg }) => self.too_many(conn, request, msg, now),
             (_, Reply::Error { msg, .. }) => self.refused(self.place_of(conn), request, msg),
         }
     }
@@ -121,7 +121,7 @@ impl Manager {
     }
 
     /// The venue's limit is lower than ours: what the connection holds now is what it can hold.
-    fn too_many(&mut self, conn: Conn, request: Request, msg: &str) {
+    fn too_many(&mut self, conn: Conn, request: Request, msg: &str, now: u64) {
         let index = self.place_of(conn);
         let held = self.held_count(index);
         if held == 0 && request.topics.len() == 1 {
@@ -133,6 +133,10 @@ impl Manager {
         link.is_capacity_learned = true;
         self.actions.push_back(Action::Learned { conn, streams: link.capacity });
         for id in request.topics {
+            // Held where it was until now, and not where it was to be: that connection ends.
+            if self.topics.get(&id).is_some_and(|topic| topic.old.is_some()) {
+                self.lose(id, now);
+            }
             self.again(id);
         }
         // What has a slot here by the old limit and was not sent yet goes elsewhere too.

@@ -356,7 +356,7 @@ fn name_of(id: u32) -> String {
     match id % 23 {
         7 => format!("{BAD}{id}"),
         11 => format!("{GHOST}{id}"),
-        13 if id % 2 == 0 => format!("{MUTE}{id}"),
+        13 if id.is_multiple_of(2) => format!("{MUTE}{id}"),
         _ => format!("s{id}usdt@trade"),
     }
 }
@@ -397,6 +397,7 @@ fn setting(random: &mut StdRng) -> (Settings, Rules) {
         silence_ms: 60_000,
         topic_quiet_ms: random.random_bool(0.4).then_some(15_000),
         life_ms,
+        spare_connections: random.random_range(0..=1),
         ..Settings::default()
     };
     (settings, rules)
@@ -404,7 +405,7 @@ fn setting(random: &mut StdRng) -> (Settings, Rules) {
 
 /// One thing that happens to the venue, or to the way there.
 fn trouble(world: &mut World, random: &mut StdRng) {
-    let kind = random.random_range(0..30);
+    let kind = random.random_range(0..31);
     let conns = world.venue.conns();
     let conn = (!conns.is_empty()).then(|| conns[random.random_range(0..conns.len())]);
     match (kind, conn) {
@@ -414,6 +415,11 @@ fn trouble(world: &mut World, random: &mut StdRng) {
         (17..20, Some(conn)) => world.venue.stall(conn),
         (20..24, Some(conn)) => world.announce(conn),
         (24..26, _) => world.banned_until = world.now + random.random_range(0..40_000),
+        (26, Some(conn)) => {
+            for name in world.venue.names(conn).iter().step_by(3) {
+                world.pool.of(conn).broken(conn, name, world.now);
+            }
+        }
         (_, Some(conn)) if world.settings.topic_quiet_ms.is_some() => {
             let names = world.venue.names(conn);
             let share = random.random_range(1..4);

@@ -134,14 +134,16 @@ fn the_venues_clock_decides() {
 /// Of what was missed nothing is said as if it were whole.
 #[test]
 fn a_bucket_with_a_hole_does_not_close() {
-    for loss in [0, 1, 2] {
+    for loss in [0, 1, 2, 3, 4] {
         let mut bench = bench();
         say(&mut bench, 1, "5", START_MS + 1);
         say(&mut bench, 2, "5", START_MS + 61_000);
         match loss {
             0 => bench.product.interrupt("x@trade"),
             1 => bench.lose("x@trade"),
-            _ => assert!(bench.tell("x@trade", r#"{"e":"trade","t":3}"#, false).is_err()),
+            2 => assert!(bench.tell("x@trade", r#"{"e":"trade","t":3}"#, false).is_err()),
+            3 => assert!(bench.tell("x@trade", &trade(3, "5", "1", START_MS * 1_000, true), false).is_err()),
+            _ => assert!(bench.tell("x@trade", &late(3, "5", START_MS + 99_000, START_MS + 61_000), false).is_err()),
         }
         let mut said = say(&mut bench, 4, "6", START_MS + 130_000);
         said.extend(say(&mut bench, 5, "6", START_MS + 200_000));
@@ -150,6 +152,16 @@ fn a_bucket_with_a_hole_does_not_close() {
         assert_eq!(said.len(), 1);
         assert_eq!(said[0]["t"], START_MS + 180_000, "the first that was heard from its start");
     }
+}
+
+/// While nobody knows whether there were trades, no bucket is said to have had none.
+#[test]
+fn silence_after_a_loss_is_no_bucket_without_trades() {
+    let mut bench = bench();
+    say(&mut bench, 1, "5", START_MS + 1);
+    assert_eq!(closed(&bench.until(START_MS + 130_000)).len(), 1);
+    bench.product.interrupt("x@trade");
+    assert_eq!(closed(&bench.until(START_MS + 600_000)), Vec::<Value>::new());
 }
 
 /// An interval that comes later begins at its next bucket; the others go on.
@@ -208,8 +220,9 @@ fn day_ms(date: &str) -> i64 {
 #[test]
 fn aggregated_trades_count_all_of_theirs() {
     let mut bench = Bench::new("x@aggTrade", &["x@kline_1m"]);
-    let text =
-        format!(r#"{{"e":"aggTrade","E":1,"s":"X","a":7,"p":"2","q":"3","f":10,"l":14,"T":{START_MS},"m":true}}"#);
+    let text = format!(
+        r#"{{"e":"aggTrade","E":{START_MS},"s":"X","a":7,"p":"2","q":"3","f":10,"l":14,"T":{START_MS},"m":true}}"#
+    );
     bench.say("x@aggTrade", &text);
     let said = candles(&bench.until(START_MS + 250));
     assert_eq!((&said[0].1["f"], &said[0].1["L"], &said[0].1["n"]), (&10.into(), &14.into(), &5.into()));
