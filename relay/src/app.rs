@@ -323,7 +323,7 @@ fn start_upstreams(shared: &Arc<Shared>, upstreams: Vec<(usize, Start)>) {
                 let sim = new_sim(source, shared.clock.calendar_ms()).expect("it is the built-in venue");
                 tokio::task::spawn_local(sim::run(sim, ingest, demand))
             }
-            Way::Venue(settings) => tokio::task::spawn_local(upstream::run(settings, recorder, ingest, demand)),
+            Way::Venue(settings) => tokio::task::spawn_local(upstream::run(*settings, recorder, ingest, demand)),
             Way::Replay(settings) => tokio::task::spawn_local(replay::run(settings, ingest, demand)),
             Way::Poll(settings) => tokio::task::spawn_local(poll::run(*settings, ingest, demand)),
         };

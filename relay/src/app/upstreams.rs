@@ -35,7 +35,7 @@ pub enum Way {
     /// The built-in venue.
     Sim,
     /// A WebSocket venue.
-    Venue(Settings),
+    Venue(Box<Settings>),
     /// An endpoint that is asked again and again.
     Poll(Box<runtime::Settings>),
     /// What was recorded.
@@ -48,7 +48,7 @@ impl Way {
             Source::Sim { .. } => Way::Sim,
             source @ Source::Replay { .. } => Way::Replay(replay::settings(source)?),
             Source::Rest(rest) => Way::Poll(Box::new(polled(rest, upstream)?)),
-            source => Way::Venue(venue(config, upstream, source)?),
+            source => Way::Venue(Box::new(venue(config, upstream, source)?)),
         })
     }
 

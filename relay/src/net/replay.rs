@@ -447,3 +447,45 @@ fn count(ingest: &Ingest, invalid: Invalid) {
         Invalid::NoStreamName => counters.unnamed.one(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recorded(kind: &str, url: &str) -> tempfile::NamedTempFile {
+        let origin = Origin { name: "a".into(), kind: kind.into(), url: url.into(), symbols: Vec::new() };
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), Header { created_ns: 1, upstreams: vec![origin] }.encode()).unwrap();
+        file
+    }
+
+    /// What was derived then is derived again: a replay has what its venue has.
+    #[test]
+    fn a_replay_has_what_was_recorded() {
+        let check = |kind: &str, yes: &[&str], no: &[&str]| {
+            let file = recorded(kind, "");
+            let has = has(file.path()).unwrap();
+            yes.iter().for_each(|name| assert!(has(name), "{kind} {name}"));
+            no.iter().for_each(|name| assert!(!has(name), "{kind} {name}"));
+        };
+        check("binance", &["btcusdt@trade"], &["btcusdt@snapshot", "r_100@tick"]);
+        check("okx", &["btcusdt@book"], &["btcusdt@depth20"]);
+        check("deriv", &["r_100@tick"], &["btcusdt@trade"]);
+        check("stream", &["btcusdt@whatever"], &[]);
+    }
+
+    #[test]
+    fn numbers_are_those_of_the_venue() {
+        let check = |kind: &str, url: &str, expected| {
+            let file = recorded(kind, url);
+            let (begin, repeat) = (Begin::AtOnce, false);
+            let (from_ms, to_ms, speed) = (None, None, Speed::Max);
+            let source = Source::Replay { file: file.path().into(), speed, from_ms, to_ms, begin, repeat };
+            assert_eq!(settings(&source).unwrap().numbers, expected, "{kind} {url}");
+        };
+        check("stream", "wss://fstream.binance.com:443/ws", Numbers::Sparse);
+        check("stream", "wss://stream.binance.com:9443/ws", Numbers::Dense);
+        check("binance-usdm", "wss://a", Numbers::Sparse);
+        check("binance", "wss://fstream.binance.com", Numbers::Dense);
+    }
+}
