@@ -54,6 +54,15 @@ impl Governor {
         }
         self.taken.push_back(now);
     }
+
+    /// What was sent at `sent_at` is known to have been seen by now, and counts from now: a venue that is slow sees two
+    /// messages closer together than we sent them.
+    pub fn seen(&mut self, sent_at: u64, now: u64) {
+        let Ok(at) = self.taken.binary_search(&sent_at) else { return };
+        self.taken.remove(at);
+        // Nothing else happened after now.
+        self.taken.push_back(now.max(self.taken.back().copied().unwrap_or(now)));
+    }
 }
 
 #[cfg(test)]
@@ -102,6 +111,22 @@ mod tests {
             let within = sent[index..].iter().take_while(|&&at| at < first + 3_600_000).count();
             assert!(within <= 480, "{within} within an hour of {first}");
         }
+    }
+
+    /// Four that a slow venue saw half a second after we sent them leave no room for a fifth and sixth until a second
+    /// after that.
+    #[test]
+    fn what_was_seen_late_counts_from_then() {
+        let mut governor = Governor::new(5, 1_000);
+        (0..4).for_each(|_| governor.take(0));
+        for seen in [200, 400, 500, 500] {
+            governor.seen(0, seen);
+        }
+        governor.seen(0, 900);
+        assert_eq!(governor.free_at(1_000, 1), 1_200);
+        assert_eq!(governor.free_at(1_200, 1), 1_200);
+        governor.take(1_200);
+        assert_eq!(governor.free_at(1_200, 1), 1_400);
     }
 
     #[test]

@@ -77,13 +77,18 @@ impl Manager {
         let place = conn.index.wrapping_sub(self.base);
         let link = self.links.get_mut(place).filter(|link| link.life == conn.life && link.is_up())?;
         let topics = &self.topics;
+        let mut seen = None;
         let (request_id, method, id, is_last) = link.requests.iter_mut().find_map(|(&request_id, request)| {
             let at = request.topics.iter().position(|id| topics.get(id).is_some_and(|topic| &*topic.name == stream))?;
             let id = request.topics.remove(at);
-            request.is_partly_answered = true;
+            let is_first = !std::mem::replace(&mut request.is_partly_answered, true);
+            seen = is_first.then_some(request.sent_at);
             Some((request_id, request.method, id, request.topics.is_empty()))
         })?;
         link.is_each_answered = true;
+        if let Some(sent_at) = seen {
+            link.messages.seen(sent_at, link.heard_at);
+        }
         if is_last {
             link.requests.remove(&request_id);
         }

@@ -231,6 +231,22 @@ impl Link {
         if self.parting.len() >= settings.names_per_unsubscribe { now } else { self.parting_at }
     }
 
+    /// The request's answer is complete, and the venue has seen it by then.
+    pub fn answered(&mut self, request_id: u64, now: u64) -> Option<Request> {
+        let request = self.requests.remove(&request_id)?;
+        if !request.is_partly_answered {
+            self.messages.seen(request.sent_at, now);
+        }
+        Some(request)
+    }
+
+    /// A venue that has not answered within the window may see what comes next too close to what it has not seen yet.
+    fn is_behind(&self, settings: &Settings, now: u64) -> bool {
+        let waits =
+            |request: &Request| !request.is_partly_answered && request.sent_at + settings.message_window_ms <= now;
+        self.requests.values().any(waits)
+    }
+
     /// When it has a message to send, the limit aside. PONGs are apart.
     pub fn message_at(&self, settings: &Settings, now: u64) -> u64 {
         self.request_at(settings, now).min(self.ping_at(settings))
@@ -238,7 +254,7 @@ impl Link {
 
     /// When it has a request to send and the long window has room for it; the short one aside.
     pub fn request_at(&self, settings: &Settings, now: u64) -> u64 {
-        if !self.is_ready || self.is_held_back {
+        if !self.is_ready || self.is_held_back || self.is_behind(settings, now) {
             return u64::MAX;
         }
         let due = match self.parts.is_empty() {

@@ -55,7 +55,7 @@ impl Manager {
         let Some(request_id) = request_id.or_else(oldest) else {
             return;
         };
-        let Some(request) = link.requests.remove(&request_id) else {
+        let Some(request) = link.answered(request_id, now) else {
             return;
         };
         match (request.method, reply) {
