@@ -12,6 +12,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use rand::TryRng as _;
@@ -42,7 +43,8 @@ use crate::net::market::{self, Desk, Told};
 use crate::net::shard::Shard;
 use crate::net::shared::{Bell, Post, Shared};
 use crate::net::users::{Users, sources};
-use crate::net::{admin, poll, sim, upstream};
+use crate::net::{admin, poll, recorder, replay, sim, upstream};
+use crate::record::writer::{Recorder, Recording};
 use crate::venue::gap::Gaps;
 use crate::venue::sim::{Fields, Sim};
 use crate::wire::stream::name::Name;
@@ -60,6 +62,7 @@ pub struct App {
     upstreams: Vec<Start>,
     market: UnboundedReceiver<Told>,
     users: (sources::Settings, UnboundedReceiver<Demand>),
+    recording: Option<Recording>,
     runtime: Runtime,
     signals: Signals,
 }
@@ -67,13 +70,15 @@ pub struct App {
 /// What an upstream's task starts with.
 struct Start {
     way: Way,
+    recorder: Option<Recorder>,
     demand: UnboundedReceiver<Demand>,
 }
 
 /// Where it can be reached.
 #[derive(Clone, Copy, Debug)]
 pub struct Addresses {
-    pub public: SocketAddr,
+    /// None where nobody is served.
+    pub public: Option<SocketAddr>,
     pub admin: Option<SocketAddr>,
 }
 
@@ -85,7 +90,8 @@ impl App {
         let signals = runtime.block_on(async { Signals::new() })?;
         let descriptors = raise_file_limit();
         let connections_max = config.connections_max.unwrap_or(descriptors.saturating_sub(DESCRIPTORS_KEPT)).max(1);
-        let listeners = listeners(config.listen, config.shards)?;
+        // `relay record` serves nobody.
+        let listeners = if config.shards == 0 { Vec::new() } else { listeners(config.listen, config.shards)? };
         let admin = config.admin.map(|address| {
             let listener = TcpListener::bind(address)
                 .with_context(|| format!("cannot listen on {address} (--admin takes another address, or \"off\")"))?;
@@ -97,7 +103,7 @@ impl App {
             let (sender, demand) = unbounded_channel();
             senders.push(sender);
             let way = Way::of(&config, upstream).with_context(|| format!("upstream {}", upstream.name))?;
-            upstreams.push(Start { way, demand });
+            upstreams.push(Start { way, recorder: None, demand });
         }
         let (desk, market) = unbounded_channel();
         let native = Arc::new(Native::new(&config)?);
@@ -105,11 +111,16 @@ impl App {
         let names =
             config.upstreams.iter().zip(&upstreams).map(|(upstream, start)| (upstream.name.clone(), start.way.legs()));
         let names = names.chain([(MARKET.to_owned(), 0), (USERS.to_owned(), 0)]).collect::<Vec<_>>().into_iter();
+        let (clock, metrics) = (Clock::new(), Metrics::new(config.shards, names));
+        let (recording, recorders) = recorder::start(&config, clock, metrics.record.clone())?;
+        for (start, recorder) in upstreams.iter_mut().zip(recorders) {
+            start.recorder = recorder;
+        }
         let (accounts, users) = unbounded_channel();
         let users = (sources::settings(&config)?, users);
         let limits = &config.limits;
         let shared = Shared {
-            clock: Clock::new(),
+            clock,
             topics: topics(&config, route(&config, native, catalog.clone()), senders, desk.clone(), accounts),
             admission: Admission::new(
                 connections_max,
@@ -117,7 +128,7 @@ impl App {
                 limits.exempt_loopback,
                 config.access.accounts.iter().count(),
             ),
-            metrics: Metrics::new(config.shards, names),
+            metrics,
             gaps: Mutex::new(Gaps::new(GAPS_MAX)),
             bells: (0..config.shards + 2).map(|_| Bell::default()).collect(),
             shards: (0..config.shards).map(|_| Post::default()).collect(),
@@ -138,6 +149,7 @@ impl App {
             upstreams,
             market,
             users,
+            recording,
             runtime,
             signals,
         })
@@ -145,14 +157,28 @@ impl App {
 
     pub fn addresses(&self) -> anyhow::Result<Addresses> {
         let admin = self.admin.as_ref().map(TcpListener::local_addr).transpose()?;
-        Ok(Addresses { public: self.listeners[0].local_addr()?, admin })
+        let public = self.listeners.first().map(TcpListener::local_addr).transpose()?;
+        Ok(Addresses { public, admin })
     }
 
-    /// Runs until a signal says stop and everybody has been told.
-    pub fn run(self) -> anyhow::Result<()> {
-        let App { shared, listeners, admin, upstreams, market, users, runtime, signals } = self;
+    /// Runs until a signal says stop, or so much time has passed, and everybody has been told.
+    pub fn run(mut self, time: Option<Duration>) -> anyhow::Result<()> {
+        let recording = self.recording.take();
+        let result = self.run_threads(time);
+        // All that it was handed is in its queue by now.
+        if let Some(recording) = recording {
+            recording.finish();
+        }
+        result?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    fn run_threads(self, time: Option<Duration>) -> anyhow::Result<()> {
+        let App { shared, listeners, admin, upstreams, market, users, recording: _, runtime, signals } = self;
         let mut upstreams: Vec<_> = upstreams.into_iter().enumerate().collect();
-        let ends = Ends::new(shared.config.shards);
+        // Where nobody is served, the main thread is what the upstreams wait for.
+        let ends = Ends::new(shared.config.shards.max(1));
         let mut threads = Vec::new();
         let feeders = shared.config.upstream_threads;
         for thread in 0..feeders {
@@ -188,11 +214,10 @@ impl App {
             // It answers to the end; nobody waits for it.
             spawn("admin".into(), &ends, move || admin::serve(listener, shared))?;
         }
-        runtime.block_on(wait_for_end(&shared, ends, signals));
+        runtime.block_on(wait_for_end(&shared, ends, signals, time));
         for thread in threads {
             thread.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
         }
-        tracing::info!("stopped");
         Ok(())
     }
 }
@@ -289,7 +314,7 @@ fn take_share<T>(upstreams: &mut Vec<(usize, T)>, part: usize, parts: usize) -> 
 }
 
 fn start_upstreams(shared: &Arc<Shared>, upstreams: Vec<(usize, Start)>) {
-    for (at, Start { way, demand }) in upstreams {
+    for (at, Start { way, recorder, demand }) in upstreams {
         let mut ingest = Ingest::new(shared.clone(), at);
         ingest.set_numbers(upstream::numbers(&shared.config.upstreams[at]));
         let task = match way {
@@ -298,7 +323,8 @@ fn start_upstreams(shared: &Arc<Shared>, upstreams: Vec<(usize, Start)>) {
                 let sim = new_sim(source, shared.clock.calendar_ms()).expect("it is the built-in venue");
                 tokio::task::spawn_local(sim::run(sim, ingest, demand))
             }
-            Way::Venue(settings) => tokio::task::spawn_local(upstream::run(settings, ingest, demand)),
+            Way::Venue(settings) => tokio::task::spawn_local(upstream::run(*settings, recorder, ingest, demand)),
+            Way::Replay(settings) => tokio::task::spawn_local(replay::run(settings, ingest, demand)),
             Way::Poll(settings) => tokio::task::spawn_local(poll::run(*settings, ingest, demand)),
         };
         // It ends with its thread.
@@ -378,7 +404,14 @@ impl Signals {
 }
 
 /// Waits for a signal, has everybody told, and waits for them. A second signal does not wait.
-async fn wait_for_end(shared: &Shared, ends: Ends, mut signals: Signals) {
+async fn wait_for_end(shared: &Shared, ends: Ends, mut signals: Signals, time: Option<Duration>) {
+    let is_served = shared.config.shards > 0;
+    let mut time = std::pin::pin!(async {
+        match time {
+            Some(time) => tokio::time::sleep(time).await,
+            None => std::future::pending().await,
+        }
+    });
     loop {
         tokio::select! {
             name = signals.next() => {
@@ -389,6 +422,14 @@ async fn wait_for_end(shared: &Shared, ends: Ends, mut signals: Signals) {
                 let connections = shared.admission.connections();
                 tracing::info!(signal = name, connections, drain = ?shared.config.drain, "stopping");
                 shared.drain();
+                if !is_served {
+                    ends.shards.one_ended();
+                }
+            }
+            () = &mut time, if !is_served && !shared.is_draining() => {
+                tracing::info!("the time is over, stopping");
+                shared.drain();
+                ends.shards.one_ended();
             }
             () = ends.thread.notified() => return,
         }

@@ -291,6 +291,10 @@ pub const RECORD_PACKED_BYTES_MAX: usize = RECORD_BLOCK_BYTES_MAX + RECORD_BLOCK
 /// Blocks of one recording, whose index is in memory while it is written or read: 32 bytes each.
 pub const RECORD_BLOCKS_MAX: usize = 1024 * 1024;
 
+/// Each so many blocks of a recording, a reader may begin: it has to read as many more than it wants, and each such block
+/// repeats the names of all streams.
+pub const RECORD_KEY_BLOCKS: usize = 32;
+
 /// Upstreams of one recording, and the bytes of its header, which names them.
 pub const RECORD_UPSTREAMS_MAX: usize = 1024;
 pub const RECORD_HEADER_BYTES_MAX: usize = 4 * 1024 * 1024;

@@ -2,13 +2,16 @@
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use rand::TryRng as _;
 use relay::access::account::Required;
 use relay::app::{Addresses, App};
-use relay::config::{self, Config, KeyCommand, LogFormat, Outcome, Said};
+use relay::config::{self, Config, KeyCommand, ListCommand, LogFormat, Outcome, Said};
 use relay::limits::KEY_BYTES_MAX;
+use relay::record::list::Summary;
+use relay::record::reader;
 
 /// Small blocks of many sizes from several threads: it keeps less per connection than the system's.
 #[global_allocator]
@@ -44,7 +47,9 @@ fn main() -> ExitCode {
                 ExitCode::from(EXIT_USAGE)
             }
         },
-        Outcome::Run(config) => run(*config),
+        Outcome::List(command) => list(&command),
+        Outcome::Run(config) => run(*config, None),
+        Outcome::Record { config, time } => run(*config, time),
     }
 }
 
@@ -72,7 +77,27 @@ fn key(command: &KeyCommand) -> anyhow::Result<Said> {
     }
 }
 
-fn run(config: Config) -> ExitCode {
+/// Says what is in recordings. One that cannot be read keeps nobody from seeing the others.
+fn list(command: &ListCommand) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    for given in &command.files {
+        let listed = reader::expand(given).map_err(|error| error.to_string()).and_then(|files| {
+            for file in files {
+                let summary = Summary::of(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+                say(if command.json { summary.json(&file) } else { summary.text(&file) }.trim_end());
+            }
+            Ok(())
+        });
+        if let Err(error) = listed {
+            eprintln!("relay: {error}");
+            code = ExitCode::from(EXIT_USAGE);
+        }
+    }
+    code
+}
+
+/// For so long, if it is said, else until a signal.
+fn run(config: Config, time: Option<Duration>) -> ExitCode {
     start_log(&config);
     end_on_panic();
     let greeting = Greeting::of(&config);
@@ -85,7 +110,7 @@ fn run(config: Config) -> ExitCode {
     };
     let result = app.addresses().and_then(|addresses| {
         greeting.say(addresses);
-        app.run()
+        app.run(time)
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -100,7 +125,7 @@ fn describe(upstream: &config::Upstream) -> String {
     match &upstream.source {
         config::Source::Sim { seed, .. } => format!("{} (built in, seed {seed})", upstream.name),
         config::Source::Rest(rest) => format!("{} ({})", upstream.name, rest.url.authority()),
-        config::Source::Replay { file, .. } => format!("{} ({})", upstream.name, file.display()),
+        config::Source::Replay { file, speed, .. } => format!("{} ({} at {speed})", upstream.name, file.display()),
         source => match source.server() {
             Some(server) => format!("{} ({})", upstream.name, server.url),
             None => upstream.name.clone(),
@@ -114,6 +139,8 @@ struct Greeting {
     /// A symbol of Deriv's that there is.
     tick: &'static str,
     key: &'static str,
+    /// Where what is recorded goes.
+    directory: Option<String>,
 }
 
 impl Greeting {
@@ -128,13 +155,19 @@ impl Greeting {
             Required::Everybody => "\n  a key is needed: add ?api_key=KEY or the header X-API-Key (docs/keys.md)",
         };
         let tick = if config.upstreams.iter().any(is_sim) { "R_100" } else { "cryBTCUSD" };
-        Greeting { upstreams: upstreams.join(", "), tick, key }
+        let directory = config.record.as_ref().map(|record| record.directory.display().to_string());
+        Greeting { upstreams: upstreams.join(", "), tick, key, directory }
     }
 
     fn say(&self, addresses: Addresses) {
-        let Greeting { upstreams, tick, key } = self;
+        let Greeting { upstreams, tick, key, directory } = self;
         let Addresses { public, admin } = addresses;
         let admin = admin.map_or(String::new(), |admin| format!("\n  admin      http://{admin}/metrics"));
+        let record = directory.as_ref().map_or(String::new(), |directory| format!("\n  recording  {directory}"));
+        let admin = record + &admin;
+        let Some(public) = public else {
+            return say(&format!("relay {} serves nobody, upstream: {upstreams}{admin}", env!("CARGO_PKG_VERSION")));
+        };
         say(&format!(
             r#"relay {} listens on {public}, upstream: {upstreams}{key}
   browser    http://{public}/

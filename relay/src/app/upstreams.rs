@@ -12,6 +12,7 @@ use super::new_sim;
 use crate::config::{ApiKey, Config, Format, Rest, Source, Upstream, Url};
 use crate::net::feed::{self, Target};
 use crate::net::poll as runtime;
+use crate::net::replay;
 use crate::net::upstream::{SNAPSHOT, Settings};
 use crate::venue::adapter::Adapter;
 use crate::venue::adapter::binance::{Binance, BinanceUsdm};
@@ -34,18 +35,20 @@ pub enum Way {
     /// The built-in venue.
     Sim,
     /// A WebSocket venue.
-    Venue(Settings),
+    Venue(Box<Settings>),
     /// An endpoint that is asked again and again.
     Poll(Box<runtime::Settings>),
+    /// What was recorded.
+    Replay(replay::Settings),
 }
 
 impl Way {
     pub fn of(config: &Config, upstream: &Upstream) -> anyhow::Result<Way> {
         Ok(match &upstream.source {
             Source::Sim { .. } => Way::Sim,
-            Source::Replay { .. } => bail!("the kind {:?} cannot run yet", upstream.kind()),
+            source @ Source::Replay { .. } => Way::Replay(replay::settings(source)?),
             Source::Rest(rest) => Way::Poll(Box::new(polled(rest, upstream)?)),
-            source => Way::Venue(venue(config, upstream, source)?),
+            source => Way::Venue(Box::new(venue(config, upstream, source)?)),
         })
     }
 
@@ -53,7 +56,7 @@ impl Way {
     pub fn legs(&self) -> usize {
         match self {
             Way::Venue(settings) => settings.legs.len(),
-            Way::Sim | Way::Poll(_) => 0,
+            Way::Sim | Way::Poll(_) | Way::Replay(_) => 0,
         }
     }
 }
@@ -72,6 +75,10 @@ pub fn has(upstream: &Upstream) -> anyhow::Result<Has> {
         source @ Source::Sim { .. } => {
             let sim = Mutex::new(new_sim(source, 0).expect("it is one"));
             Box::new(move |name| sim.lock().expect("a panic ends the process").knows(name))
+        }
+        Source::Replay { file, .. } => {
+            let has = replay::has(file)?;
+            Box::new(move |name| has(name) && is_listed(name))
         }
         Source::Rest(rest) => {
             let settings = poller(rest)?;

@@ -2,18 +2,21 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::command::KeyCommand;
+use super::command::{KeyCommand, ListCommand};
 use super::given::{Given, Place, Value};
 use super::settings::{FLAGS, Flag, SECTIONS, SectionName};
 use super::upstream::label;
+use super::value::duration;
 
 pub(super) enum Typed {
     Args(Args),
     Key(KeyCommand),
+    List(ListCommand),
 }
 
 pub(super) struct Args {
@@ -24,12 +27,17 @@ pub(super) struct Args {
     pub limits: Vec<Given>,
     /// `KIND=URL` each. If there are any, the file's upstreams are not used.
     pub upstreams: Vec<Given>,
+    /// Keys of `[record]`.
+    pub record: Vec<Given>,
+    /// How long to record.
+    pub time: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
     Run,
     Check,
+    Record,
 }
 
 /// Help and the version, or what is wrong with the flags.
@@ -48,6 +56,8 @@ Examples:
       Run a file, with one setting changed. Flags win over variables, variables over the file.
   relay check --config relay.toml
       Say what is wrong with a file, or what it means, without running it.
+  relay record --config relay.toml --for 10m
+      Write what the venues send into files, without clients. `relay record --list FILE` says what is in one.
   relay key new --account alice
       Make an API key, and the lines of the file that let its bearer in.";
 
@@ -59,11 +69,33 @@ pub(super) fn parse(args: impl Iterator<Item = OsString>, env: &dyn Fn(&str) -> 
     let (verb, matches) = match matches.subcommand() {
         Some(("check", matches)) => (Verb::Check, matches),
         Some(("key", matches)) => return Ok(Typed::Key(key_command(matches))),
+        Some(("record", matches)) if matches.contains_id(LIST) => {
+            let files = matches.get_many(LIST).into_iter().flatten().cloned().collect();
+            return Ok(Typed::List(ListCommand { files, json: matches.get_flag(JSON) }));
+        }
+        Some(("record", matches)) => (Verb::Record, matches),
         _ => (Verb::Run, &matches),
     };
-    let mut args = Args { verb, config: None, top: Vec::new(), limits: Vec::new(), upstreams: Vec::new() };
-    for flag in FLAGS {
+    let mut args = Args {
+        verb,
+        config: None,
+        top: Vec::new(),
+        limits: Vec::new(),
+        upstreams: Vec::new(),
+        record: Vec::new(),
+        time: None,
+    };
+    for flag in flags_of(verb) {
         args.take(flag, matches, env);
+    }
+    if verb == Verb::Record {
+        args.time = matches.get_one(FOR).copied();
+        let directory = matches.get_one::<String>(DIRECTORY).map(|directory| Given {
+            key: DIRECTORY.to_owned(),
+            place: Place::Flag(format!("--{DIRECTORY} {directory}")),
+            value: Value::Typed(directory.clone()),
+        });
+        args.record.extend(directory);
     }
     Ok(Typed::Args(args))
 }
@@ -141,9 +173,62 @@ pub(super) fn command() -> Command {
                 .about("Check a configuration and say what it means, without running it")
                 .args(FLAGS.iter().map(arg)),
         )
+        .subcommand(record())
         .subcommand(key())
         .args_conflicts_with_subcommands(true)
         .disable_help_subcommand(true)
+}
+
+const DIRECTORY: &str = "directory";
+const FOR: &str = "for";
+const LIST: &str = "list";
+const JSON: &str = "json";
+
+/// The longest time that is not for ever.
+const RECORD_TIME_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Without clients most flags mean nothing.
+fn flags_of(verb: Verb) -> impl Iterator<Item = &'static Flag> {
+    let is_for_record = |flag: &&Flag| ["admin", "upstream", "log", "log-format", "config"].contains(&flag.name);
+    FLAGS.iter().filter(move |flag| verb != Verb::Record || is_for_record(flag))
+}
+
+fn record() -> Command {
+    let time = |text: &str| {
+        let range = Duration::from_secs(1)..=RECORD_TIME_MAX;
+        duration(range)(&Value::Typed(text.to_owned())).map_err(|reason| reason.to_string())
+    };
+    let directory = Arg::new(DIRECTORY)
+        .long(DIRECTORY)
+        .value_name("DIRECTORY")
+        .help("Where recordings are written [default: that of [record]]");
+    let time = Arg::new(FOR)
+        .long(FOR)
+        .value_name("DURATION")
+        .value_parser(time)
+        .help("Stop after this time [default: at SIGINT or SIGTERM]");
+    let list = Arg::new(LIST)
+        .long(LIST)
+        .value_name("FILE")
+        .num_args(1..)
+        .action(ArgAction::Append)
+        .value_parser(clap::value_parser!(PathBuf))
+        .conflicts_with_all([DIRECTORY, FOR])
+        .help("Say what is in these files, or directories, and record nothing");
+    let json = Arg::new(JSON)
+        .long(JSON)
+        .action(ArgAction::SetTrue)
+        .requires(LIST)
+        .help("List as JSON, an object on a line for each file");
+    Command::new("record")
+        .about("Write what the venues send into files, or say what is in such files")
+        .long_about(
+            "Holds the streams that the upstreams have in `always`, without clients, and writes every message of the\n\
+             venues into compressed files. An upstream of the kind \"replay\" plays them. With `directory` in [record] a\n\
+             relay that serves clients records as well. docs/recording.md tells more.",
+        )
+        .args(flags_of(Verb::Record).map(arg))
+        .args([directory, time, list, json])
 }
 
 const ACCOUNT: &str = "account";

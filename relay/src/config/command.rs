@@ -1,4 +1,6 @@
-//! `relay key`: what is said about a key that was just made, or typed in.
+//! `relay key`: what is said about a key that was just made, or typed in. `relay record --list`: which files.
+
+use std::path::PathBuf;
 
 use crate::access::key::{KEY_CHARS_GOOD, Key, KeyError};
 
@@ -10,6 +12,13 @@ pub enum KeyCommand {
     },
     /// Of the line on the standard input.
     Hash,
+}
+
+/// Which recordings to look into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListCommand {
+    pub files: Vec<PathBuf>,
+    pub json: bool,
 }
 
 /// What goes to the standard output, for programs and for pasting, and what to the standard error, for people.

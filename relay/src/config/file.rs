@@ -14,6 +14,7 @@ pub(super) struct File {
     pub edge: Vec<Given>,
     pub deriv: Vec<Given>,
     pub socketio: Vec<Given>,
+    pub record: Vec<Given>,
     pub access: Vec<Given>,
     /// A table each.
     pub accounts: Vec<Given>,
@@ -48,6 +49,7 @@ impl File {
             "edge" => &mut self.edge,
             "deriv" => &mut self.deriv,
             "socketio" => &mut self.socketio,
+            "record" => &mut self.record,
             "hub" => &mut self.hub,
             "access" => &mut self.access,
             "account" => return place_tables(given, ACCOUNT_EXPECTED, &mut self.accounts, "", problems),

@@ -23,6 +23,7 @@ mod hub;
 mod limits;
 mod problem;
 mod profile;
+mod record;
 mod run;
 mod socketio;
 mod upstream;
@@ -34,19 +35,21 @@ mod tests;
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 pub use access::{Access, UserStream};
 pub use cidr::Cidr;
-pub use command::{KeyCommand, Said};
+pub use command::{KeyCommand, ListCommand, Said};
 pub use deriv::Deriv;
 pub use edge::{Edge, Forwarded, Origin};
 pub use hub::{Hub, HubChannel};
 pub use limits::Limits;
 pub use problem::Reason;
 pub use profile::Profile;
+pub use record::Record;
 pub use run::{Config, LogFormat, SHARDS_MAX};
 pub use socketio::SocketIo;
-pub use upstream::{ApiKey, Format, Pointers, Rest, Secret, Server, Source, Speed, Upstream};
+pub use upstream::{ApiKey, Begin, Format, Pointers, Rest, Secret, Server, Source, Speed, Upstream};
 pub use url::Url;
 
 pub use crate::access::pattern::Pattern;
@@ -60,6 +63,13 @@ use problem::Problems;
 #[derive(Debug)]
 pub enum Outcome {
     Run(Box<Config>),
+    /// Record without clients, for so long or until a signal.
+    Record {
+        config: Box<Config>,
+        time: Option<Duration>,
+    },
+    /// Say what is in recordings.
+    List(ListCommand),
     /// Make or hash a key, which takes chance or a typed text.
     Key(KeyCommand),
     /// Print and exit: to stdout if the code is 0, else to stderr.
@@ -79,12 +89,15 @@ pub fn parse(
     let args = match args::parse(args, env) {
         Ok(Typed::Args(args)) => args,
         Ok(Typed::Key(command)) => return Outcome::Key(command),
+        Ok(Typed::List(command)) => return Outcome::List(command),
         Err(args::Text { text, exit_code }) => return Outcome::Print { text, exit_code },
     };
     let verb = args.verb;
     let (file, problems) = read(&args, read_file);
+    let time = args.time;
     match (Config::resolve(args, file, cores, problems), verb) {
         (Ok(config), Verb::Run) => Outcome::Run(Box::new(config)),
+        (Ok(config), Verb::Record) => Outcome::Record { config: Box::new(config), time },
         (Ok(config), Verb::Check) => {
             Outcome::Print { text: format!("ok\n{}", summary::summary(&config)), exit_code: 0 }
         }

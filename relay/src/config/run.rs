@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
 use super::access::{self, Access};
-use super::args::Args;
+use super::args::{Args, Verb};
 use super::deriv::{self, Deriv};
 use super::edge::{self, Edge};
 use super::file::File;
@@ -15,6 +15,7 @@ use super::hub::{self, Hub};
 use super::limits::{self, Limits};
 use super::problem::{Problems, Reason};
 use super::profile::Profile;
+use super::record::{self, Need, Record};
 use super::section::Section;
 use super::settings::SectionName;
 use super::socketio::{self, SocketIo};
@@ -27,7 +28,7 @@ pub struct Config {
     pub listen: SocketAddr,
     /// `None`: off.
     pub admin: Option<SocketAddr>,
-    /// 1 to 62.
+    /// 1 to 62, and 0 for `relay record`, which has no clients.
     pub shards: usize,
     /// 0: the shards read upstreams themselves.
     pub upstream_threads: usize,
@@ -52,6 +53,7 @@ pub struct Config {
     /// At least one. The first with a matching pattern takes a stream.
     pub upstreams: Vec<Upstream>,
     pub hub: Hub,
+    pub record: Option<Record>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +91,7 @@ impl Config {
             top.conflict("admin", &["listen"], Reason::conflict(text));
         }
         let profile = top.value("profile", Profile::default(), choice(&Profile::ALL.map(|it| (it.name(), it))));
-        let config = Config {
+        let mut config = Config {
             listen,
             admin,
             shards: top.value("shards", cores.clamp(1, SHARDS_MAX), count(1..=SHARDS_MAX)),
@@ -112,7 +114,14 @@ impl Config {
             access: access::read(file.access, file.accounts, &mut problems),
             upstreams: upstream::read(file.upstreams, args.upstreams, &mut problems),
             hub: hub::read(file.hub, file.hub_channels, &mut problems),
+            record: None,
         };
+        let recorded = file.record.into_iter().chain(args.record).collect();
+        let need = if args.verb == Verb::Record { Need::Always } else { Need::IfAsked };
+        config.record = record::read(recorded, &config.upstreams, need, &mut problems);
+        if args.verb == Verb::Record {
+            (config.shards, config.upstream_threads) = (0, config.upstream_threads.max(1));
+        }
         if problems.is_empty() { Ok(config) } else { Err(problems) }
     }
 }

@@ -19,9 +19,15 @@ impl<'p> Section<'p> {
     pub fn new(name: SectionName, place: Place, given: Vec<Given>, problems: &'p mut Problems) -> Section<'p> {
         for one in &given {
             if !keys_of(name).any(|key| key == one.key) {
+                let is_section = match &one.value {
+                    Value::Table(_) => true,
+                    Value::List(items) => items.iter().any(|item| matches!(item.value, Value::Table(_))),
+                    _ => false,
+                };
                 let reason = match home_of(&one.key) {
-                    Some(home) => Reason::Misplaced(home.in_words().to_owned()),
-                    None => unknown_key(name, &one.key),
+                    // A key of this name elsewhere is not what was meant by [[upstreams]].
+                    Some(home) if !is_section => Reason::Misplaced(home.in_words().to_owned()),
+                    _ => unknown_key(name, &one.key),
                 };
                 problems.value(name.prefix(), one, reason);
             }

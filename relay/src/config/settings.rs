@@ -17,9 +17,10 @@ pub(super) enum SectionName {
     HubChannel,
     Deriv,
     SocketIo,
+    Record,
 }
 
-pub(super) const SECTIONS: [SectionName; 10] = [
+pub(super) const SECTIONS: [SectionName; 11] = [
     SectionName::Top,
     SectionName::Limits,
     SectionName::Edge,
@@ -30,6 +31,7 @@ pub(super) const SECTIONS: [SectionName; 10] = [
     SectionName::HubChannel,
     SectionName::Deriv,
     SectionName::SocketIo,
+    SectionName::Record,
 ];
 
 pub(super) struct Setting {
@@ -68,6 +70,7 @@ impl SectionName {
             SectionName::HubChannel => "hub.channel",
             SectionName::Deriv => "deriv",
             SectionName::SocketIo => "socketio",
+            SectionName::Record => "record",
         }
     }
 
@@ -83,6 +86,7 @@ impl SectionName {
             SectionName::HubChannel => "in [[hub.channel]]",
             SectionName::Deriv => "in [deriv]",
             SectionName::SocketIo => "in [socketio]",
+            SectionName::Record => "in [record]",
         }
     }
 
@@ -98,6 +102,7 @@ impl SectionName {
             SectionName::HubChannel => HUB_CHANNEL,
             SectionName::Deriv => DERIV,
             SectionName::SocketIo => SOCKETIO,
+            SectionName::Record => RECORD,
         }
     }
 }
@@ -268,6 +273,18 @@ const SOCKETIO: &[Setting] = &[
 ];
 
 #[rustfmt::skip]
+const RECORD: &[Setting] = &[
+    key("directory", "none: nothing is recorded", "Where recordings are written"),
+    key("name", r#""relay""#, "The start of the files' names; relays that share a directory need different ones"),
+    key("file_bytes", r#""256MiB""#, "A file that is this long is followed by the next, from 1MiB to 64GiB"),
+    key("file_age", r#""1h""#, "The same for one that is this old, from 1s to 24h"),
+    key("disk_bytes_max", r#""10GiB""#, "All files of this name together; the oldest are deleted. At least twice file_bytes"),
+    key("upstreams", "all that are venues", "The upstreams that are recorded, by their names"),
+    key("streams", r#"["*"]"#, "Patterns of the streams that are recorded"),
+    key("sync", "false", "Wait until the disk has each block: a power failure then costs a second, but the disk has more to do"),
+];
+
+#[rustfmt::skip]
 const ACCESS: &[Setting] = &[
     key("required", "false", r#"Who needs an API key: false is nobody, true everybody, "remote" everybody but this machine"#),
     key("listen_key_lifetime", r#""60m""#, "How long a listen key lives after it was asked for or extended, from 1s to 24h"),
@@ -308,10 +325,12 @@ const UPSTREAM: &[Setting] = &[
     key("requests_per_month", "0 (CoinGecko: 10000)", "rest: requests in 30 days; 0 is no limit"),
     key("seed", "1", "sim: equal seeds give equal data"),
     key("fields", r#""document""#, r#"sim: "document" sends the documented keys, "full" Binance's as well"#),
-    key("file", "required for replay", "replay: what `relay record` wrote"),
+    key("file", "required for replay", "replay: what `relay record` wrote, a file or a directory of them"),
     key("speed", r#""1x""#, r#"replay: "1x", "10x" and so on up to "1000x", or "max""#),
     key("from", "its beginning", r#"replay: skip what is older, such as "2026-11-20T16:00:00Z""#),
     key("to", "its end", "replay: stop there"),
+    key("start", r#""on demand""#, r#"replay: "on demand" begins with the first stream that is wanted, "at once" with the relay"#),
+    key("repeat", "false", "replay: begin again at the end, for ever"),
     key("name", "the kind, host or format", "Its label in logs and metrics"),
     key("streams", r#"["*"]"#, "Patterns of the names that come from here; the first upstream with a match wins"),
     key("symbols", "any", r#"The symbols it has, as the venue spells them ("btcusdt", okx "BTC-USDT", deriv "R_100"); a name with another one is never asked for"#),

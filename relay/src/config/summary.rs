@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::access::Access;
 use super::hub::Hub;
+use super::record::Record;
 use super::run::Config;
 use super::upstream::{Source, Upstream};
 use super::value::{show_duration, show_size};
@@ -39,7 +40,24 @@ pub(super) fn summary(config: &Config) -> String {
         line("upstream", describe(upstream, &config.upstreams[..index]));
     }
     line("hub", describe_hub(&config.hub));
+    if let Some(record) = &config.record {
+        line("record", describe_record(record));
+    }
     text
+}
+
+fn describe_record(record: &Record) -> String {
+    let Record { directory, name, upstreams, .. } = record;
+    let upstreams = if upstreams.is_empty() { "no upstream".to_owned() } else { upstreams.join(" ") };
+    let streams: Vec<String> = record.streams.iter().map(Pattern::to_string).collect();
+    let streams = if streams.is_empty() { "*".to_owned() } else { streams.join(" ") };
+    format!(
+        "{upstreams} to {}/{name}-*.rec, streams {streams}, files of {} or {}, up to {}",
+        directory.display(),
+        show_size(record.file_bytes),
+        show_duration(record.file_age),
+        show_size(record.disk_bytes_max)
+    )
 }
 
 fn describe_hub(hub: &Hub) -> String {
@@ -103,7 +121,9 @@ fn describe_source(upstream: &Upstream) -> String {
             let (host, every) = (rest.url.authority(), show_duration(rest.interval));
             format!("{} of {host}{path} every {every}, {symbols}", rest.format.name())
         }
-        Source::Replay { file, speed, .. } => format!("{} at {speed}", file.display()),
+        Source::Replay { file, speed, repeat, .. } => {
+            format!("{} at {speed}{}", file.display(), if *repeat { ", repeated" } else { "" })
+        }
         source => {
             let server = source.server();
             let mut text = server.map(|server| server.url.to_string()).unwrap_or_default();

@@ -21,7 +21,7 @@ use crate::venue::adapter::kind::Kind;
 use crate::venue::adapter::limits::Limits;
 use crate::venue::adapter::okx;
 
-pub use source::{ApiKey, Format, Pointers, Rest, Secret, Server, Source, Speed};
+pub use source::{ApiKey, Begin, Format, Pointers, Rest, Secret, Server, Source, Speed};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {

@@ -412,8 +412,8 @@ impl Ingest {
         self.shared.metrics.upstreams[self.upstream].stages.take_over(&mut self.stages);
     }
 
-    /// Venues spell names as they were asked for; some answer in another case.
-    fn find(&self, name: &str) -> Option<u32> {
+    /// The number of a channel that is held. Venues spell names as they were asked for; some answer in another case.
+    pub fn find(&self, name: &str) -> Option<u32> {
         if let Some(id) = self.names.get(name) {
             return Some(*id);
         }

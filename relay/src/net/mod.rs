@@ -2,7 +2,7 @@
 //!
 //! [`shard`] is one thread: its listener ([`accept`]), the HTTP before the upgrade ([`http`]), its connections
 //! ([`conn`], [`read`]), what they ask for ([`stream`], [`hub`], [`deriv`], [`socketio`]) and their deadlines ([`sweep`]). [`ingest`] publishes what
-//! [`feed`] (through [`upstream`]) and [`sim`] bring from the venues, [`poll`] from REST sources, and what [`users`] has for single accounts. [`shared`] is what the threads have in common, and [`admin`] shows it.
+//! [`feed`] (through [`upstream`]) and [`sim`] bring from the venues, [`poll`] from REST sources, what [`replay`] finds in recordings (which [`recorder`] starts), and what [`users`] has for single accounts. [`shared`] is what the threads have in common, and [`admin`] shows it.
 
 pub mod accept;
 pub mod admin;
@@ -19,6 +19,8 @@ pub mod ingest;
 pub mod market;
 pub mod poll;
 pub mod read;
+pub mod recorder;
+pub mod replay;
 pub mod shard;
 pub mod shared;
 pub mod sim;

@@ -15,6 +15,7 @@ use super::ingest::{Ingest, Link};
 use super::poll::{self, Beside};
 use crate::config::Upstream;
 use crate::fanout::topics::Demand;
+use crate::record::writer::{CLOSED_BY_US, Recorder};
 use crate::venue::adapter::kind::Kind;
 use crate::venue::legs::{Legs, Word};
 use crate::venue::manager::Conn;
@@ -23,11 +24,16 @@ use crate::venue::sequence::Numbers;
 
 /// Whether its numbers of trades have holes.
 pub fn numbers(upstream: &Upstream) -> Numbers {
-    let is_at = |host| upstream.source.server().is_some_and(|server| server.url.host() == host);
-    match upstream.source.kind() {
+    let host = upstream.source.server().map_or("", |server| server.url.host());
+    numbers_of(upstream.kind(), host)
+}
+
+/// The same of what is known by its kind's name and its host.
+pub fn numbers_of(kind: &str, host: &str) -> Numbers {
+    match Kind::ALL.into_iter().find(|known| known.name() == kind) {
         // OKX's messages tell the last number of several trades.
-        Kind::BinanceUsdm | Kind::Okx => Numbers::Sparse,
-        Kind::Stream if is_at("fstream.binance.com") || is_at("dstream.binance.com") => Numbers::Sparse,
+        Some(Kind::BinanceUsdm | Kind::Okx) => Numbers::Sparse,
+        Some(Kind::Stream) if matches!(host, "fstream.binance.com" | "dstream.binance.com") => Numbers::Sparse,
         _ => Numbers::Dense,
     }
 }
@@ -44,7 +50,12 @@ pub struct Settings {
 pub const SNAPSHOT: &str = "@snapshot";
 
 /// Runs until the relay ends. All legs are asked for the same, and fill the same channels.
-pub async fn run(settings: Settings, ingest: Ingest, mut demand: UnboundedReceiver<Demand>) {
+pub async fn run(
+    settings: Settings,
+    recorder: Option<Recorder>,
+    ingest: Ingest,
+    mut demand: UnboundedReceiver<Demand>,
+) {
     let Settings { legs, snapshots } = settings;
     let ingest = Rc::new(RefCell::new(ingest));
     let together = Rc::new(RefCell::new(Legs::new(legs.len())));
@@ -56,7 +67,8 @@ pub async fn run(settings: Settings, ingest: Ingest, mut demand: UnboundedReceiv
         wants.push(sender);
         let leg = u8::try_from(number).expect("LEGS_MAX is small");
         let (ingest, together, nudge) = (ingest.clone(), together.clone(), nudge.clone());
-        let shelf = Shelf { ingest, together, nudge, leg, up: HashSet::new() };
+        let recorder = recorder.as_ref().map(|recorder| recorder.of_leg(leg));
+        let shelf = Shelf { ingest, together, nudge, leg, up: HashSet::new(), recorder };
         drivers.spawn_local(feed::run(settings, mailbox, shelf, std::future::pending()));
     }
     let (fetch, mailbox) = unbounded_channel();
@@ -127,6 +139,7 @@ struct Shelf {
     leg: u8,
     /// The connections that are up.
     up: HashSet<usize>,
+    recorder: Option<Recorder>,
 }
 
 impl Shelf {
@@ -150,15 +163,19 @@ impl Sink for Shelf {
     }
 
     fn event(&mut self, event: FeedEvent) {
-        match event {
-            FeedEvent::Connected { conn } => {
-                self.up.insert(conn);
+        let recorder = self.recorder.as_ref();
+        match &event {
+            FeedEvent::Connected { conn, lane } => {
+                self.up.insert(*conn);
+                recorder.inspect(|recorder| recorder.connected(*conn, *lane));
             }
-            FeedEvent::Lost { conn, .. } => {
-                self.up.remove(&conn);
+            FeedEvent::Lost { conn, why } => {
+                self.up.remove(conn);
+                recorder.inspect(|recorder| recorder.lost(*conn, &why.to_string()));
             }
             // A try that is given up does not end an outage.
-            FeedEvent::Closed { conn } if !self.up.remove(&conn) => return,
+            FeedEvent::Closed { conn } if !self.up.remove(conn) => return,
+            FeedEvent::Closed { conn } => drop(recorder.inspect(|recorder| recorder.lost(*conn, CLOSED_BY_US))),
             _ => {}
         }
         if let FeedEvent::Refused { id, msg } = &event {
@@ -178,6 +195,24 @@ impl Sink for Shelf {
         let word = self.together.borrow_mut().say(self.leg, id, word);
         if let Some(word) = word {
             self.ingest.borrow_mut().word(id, word);
+        }
+    }
+
+    fn received(&mut self, conn: usize, text: &[u8], read_ns: u64) {
+        if let Some(recorder) = &self.recorder {
+            recorder.frame(conn, text, read_ns);
+        }
+    }
+
+    fn asked(&mut self, conn: usize, id: u64, names: &[&str]) {
+        if let Some(recorder) = &self.recorder {
+            recorder.asked(conn, id, names.iter().copied());
+        }
+    }
+
+    fn ended(&mut self, conn: usize, id: u64, names: &[&str]) {
+        if let Some(recorder) = &self.recorder {
+            recorder.ended(conn, id, names.iter().copied());
         }
     }
 
@@ -216,7 +251,7 @@ impl Ingest {
         let name = self.name();
         let origin = |conn| Origin { leg, conn: u16::try_from(conn).unwrap_or(u16::MAX) };
         match event {
-            FeedEvent::Connected { conn } => {
+            FeedEvent::Connected { conn, .. } => {
                 tracing::info!(upstream = name, leg, conn, "connected");
                 self.counters().connected.one();
                 self.source(origin(conn), Link::Up);

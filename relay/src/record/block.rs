@@ -18,8 +18,11 @@ const ENTRY_BYTES: usize = 8 + 8 + 8 + 4 + 4;
 /// The index's offset, its length, its checksum, and the mark.
 pub const TAIL_BYTES: usize = 8 + 4 + 4 + 8;
 
-/// Level 3 packs quotes to about a tenth at some 300 MB/s.
-const LEVEL: i32 = 3;
+/// Packs market data to a sixth. Level 3 is no better at it (docs/decisions/0010-recordings.md).
+const LEVEL: i32 = 1;
+
+/// In a count: the block begins with all that a reader needs to know of what stands.
+const KEY: u32 = 1 << 31;
 
 /// What stands before a block's payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub struct Head {
     pub packed_bytes: u32,
     pub raw_bytes: u32,
     pub count: u32,
+    /// A reader may begin here.
+    pub is_key: bool,
     /// The time that the first record's difference is counted from.
     pub first_ns: u64,
     /// The latest of its records.
@@ -41,7 +46,8 @@ impl Head {
         let head = Head {
             packed_bytes: u32_at(bytes, 4),
             raw_bytes: u32_at(bytes, 8),
-            count: u32_at(bytes, 12),
+            count: u32_at(bytes, 12) & !KEY,
+            is_key: u32_at(bytes, 12) & KEY != 0,
             first_ns: u64_at(bytes, 16),
             last_ns: u64_at(bytes, 24),
             checksum: u32_at(bytes, 32),
@@ -57,7 +63,7 @@ impl Head {
         bytes[..4].copy_from_slice(&MARK);
         bytes[4..8].copy_from_slice(&self.packed_bytes.to_le_bytes());
         bytes[8..12].copy_from_slice(&self.raw_bytes.to_le_bytes());
-        bytes[12..16].copy_from_slice(&self.count.to_le_bytes());
+        bytes[12..16].copy_from_slice(&with_key(self.count, self.is_key).to_le_bytes());
         bytes[16..24].copy_from_slice(&self.first_ns.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.last_ns.to_le_bytes());
         bytes[32..36].copy_from_slice(&self.checksum.to_le_bytes());
@@ -82,6 +88,7 @@ pub struct Packer {
     compressor: zstd::bulk::Compressor<'static>,
     raw: Vec<u8>,
     count: u32,
+    is_key: bool,
     first_ns: u64,
     previous_ns: u64,
     last_ns: u64,
@@ -90,7 +97,7 @@ pub struct Packer {
 impl Packer {
     pub fn new() -> std::io::Result<Packer> {
         let compressor = zstd::bulk::Compressor::new(LEVEL)?;
-        Ok(Packer { compressor, raw: Vec::new(), count: 0, first_ns: 0, previous_ns: 0, last_ns: 0 })
+        Ok(Packer { compressor, raw: Vec::new(), count: 0, is_key: false, first_ns: 0, previous_ns: 0, last_ns: 0 })
     }
 
     /// A record's body must be within its limit.
@@ -102,6 +109,11 @@ impl Packer {
         self.previous_ns = record.at_ns;
         self.last_ns = self.last_ns.max(record.at_ns);
         self.count += 1;
+    }
+
+    /// The block that begins now is one that readers may begin with.
+    pub fn set_key(&mut self) {
+        self.is_key = true;
     }
 
     pub fn count(&self) -> u32 {
@@ -119,11 +131,13 @@ impl Packer {
         self.raw.clear();
         // One large message must not cost its memory for ever.
         self.raw.shrink_to(2 * RECORD_BLOCK_BYTES);
+        let is_key = std::mem::take(&mut self.is_key);
         let packed = packed?;
         let head = Head {
             packed_bytes: packed.len() as u32,
             raw_bytes,
             count,
+            is_key,
             first_ns: self.first_ns,
             last_ns: self.last_ns,
             checksum: crc32fast::hash(&packed),
@@ -139,6 +153,7 @@ pub struct Entry {
     pub first_ns: u64,
     pub last_ns: u64,
     pub count: u32,
+    pub is_key: bool,
     /// With its head.
     pub bytes: u32,
 }
@@ -146,8 +161,13 @@ pub struct Entry {
 impl Entry {
     pub fn of(head: &Head, offset: u64) -> Entry {
         let bytes = HEAD_BYTES as u32 + head.packed_bytes;
-        Entry { offset, first_ns: head.first_ns, last_ns: head.last_ns, count: head.count, bytes }
+        let Head { first_ns, last_ns, count, is_key, .. } = *head;
+        Entry { offset, first_ns, last_ns, count, is_key, bytes }
     }
+}
+
+fn with_key(count: u32, is_key: bool) -> u32 {
+    if is_key { count | KEY } else { count }
 }
 
 /// The index and what closes a file, to be written at `offset`.
@@ -157,7 +177,7 @@ pub fn encode_index(entries: &[Entry], offset: u64) -> Vec<u8> {
         bytes.extend_from_slice(&entry.offset.to_le_bytes());
         bytes.extend_from_slice(&entry.first_ns.to_le_bytes());
         bytes.extend_from_slice(&entry.last_ns.to_le_bytes());
-        bytes.extend_from_slice(&entry.count.to_le_bytes());
+        bytes.extend_from_slice(&with_key(entry.count, entry.is_key).to_le_bytes());
         bytes.extend_from_slice(&entry.bytes.to_le_bytes());
     }
     let (length, checksum) = (bytes.len() as u32, crc32fast::hash(&bytes));
@@ -186,7 +206,8 @@ pub fn decode_index(bytes: &[u8], checksum: u32) -> Option<Vec<Entry>> {
         offset: u64_at(bytes, 0),
         first_ns: u64_at(bytes, 8),
         last_ns: u64_at(bytes, 16),
-        count: u32_at(bytes, 24),
+        count: u32_at(bytes, 24) & !KEY,
+        is_key: u32_at(bytes, 24) & KEY != 0,
         bytes: u32_at(bytes, 28),
     };
     Some(entries.chunks_exact(ENTRY_BYTES).map(entry).collect())

@@ -29,6 +29,8 @@ pub struct Origin {
     pub kind: String,
     /// Without the query, where keys may stand.
     pub url: String,
+    /// What OKX and Deriv were configured to have, in their spelling: their decoders need it.
+    pub symbols: Vec<String>,
 }
 
 /// One thing that happened.
@@ -46,19 +48,24 @@ pub struct Record<'a> {
 pub enum Kind {
     /// A complete message of the venue.
     Frame,
-    /// The connection stands; the body is the number of its lane in decimal digits. Repeated at the start of a file for
-    /// the connections that stand already.
+    /// The connection stands; the body is the number of its lane in decimal digits.
     Connected,
     /// It is over; the body says why.
     Lost,
-    /// What the relay asked of the venue.
-    Sent,
+    /// The relay asked for streams: the request's number and their names, parted by blanks. Decoders need to know.
+    Asked,
+    /// The same of streams that it ended.
+    Ended,
     /// The body is how many records before this one are missing here, in decimal digits.
     Missed,
+    /// A connection that stands already: its lane and the streams it was asked for, parted by blanks. A reader that
+    /// begins here needs it, others know it.
+    Standing,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 5] = [Kind::Frame, Kind::Connected, Kind::Lost, Kind::Sent, Kind::Missed];
+    pub const ALL: [Kind; 7] =
+        [Kind::Frame, Kind::Connected, Kind::Lost, Kind::Asked, Kind::Ended, Kind::Missed, Kind::Standing];
 
     fn byte(self) -> u8 {
         self as u8
@@ -86,11 +93,12 @@ impl Header {
         let mut body = Vec::new();
         put(&mut body, self.created_ns);
         put(&mut body, self.upstreams.len() as u64);
-        for Origin { name, kind, url } in &self.upstreams {
-            for text in [name, kind, url] {
-                put(&mut body, text.len() as u64);
-                body.extend_from_slice(text.as_bytes());
-            }
+        for Origin { name, kind, url, .. } in &self.upstreams {
+            [name, kind, url].into_iter().for_each(|text| put_text(&mut body, text));
+        }
+        for Origin { symbols, .. } in &self.upstreams {
+            put(&mut body, symbols.len() as u64);
+            symbols.iter().for_each(|symbol| put_text(&mut body, symbol));
         }
         let mut bytes = MAGIC.to_vec();
         bytes.push(VERSION);
@@ -131,15 +139,48 @@ impl Header {
         if count > RECORD_UPSTREAMS_MAX as u64 {
             return None;
         }
-        let mut text = || {
-            let length = usize::try_from(take(body, &mut at)?).ok()?;
-            let bytes = body.get(at..at.checked_add(length)?)?;
-            at += length;
-            String::from_utf8(bytes.to_vec()).ok()
-        };
-        let upstreams = (0..count).map(|_| Some(Origin { name: text()?, kind: text()?, url: text()? }));
-        Some(Header { created_ns, upstreams: upstreams.collect::<Option<_>>()? })
+        let mut text = || text_at(body, &mut at);
+        let upstreams =
+            (0..count).map(|_| Some(Origin { name: text()?, kind: text()?, url: text()?, symbols: Vec::new() }));
+        let mut upstreams = upstreams.collect::<Option<Vec<Origin>>>()?;
+        // The first recordings ended here.
+        if at < body.len() {
+            for upstream in &mut upstreams {
+                let count = take(body, &mut at)?;
+                upstream.symbols = (0..count).map(|_| text_at(body, &mut at)).collect::<Option<_>>()?;
+            }
+        }
+        Some(Header { created_ns, upstreams })
     }
+}
+
+fn put_text(body: &mut Vec<u8>, text: &str) {
+    put(body, text.len() as u64);
+    body.extend_from_slice(text.as_bytes());
+}
+
+fn text_at(body: &[u8], at: &mut usize) -> Option<String> {
+    let length = usize::try_from(take(body, at)?).ok()?;
+    let bytes = body.get(*at..at.checked_add(length)?)?;
+    *at += length;
+    String::from_utf8(bytes.to_vec()).ok()
+}
+
+/// A number and names, as the bodies of some kinds have them. A name has no blank.
+pub fn words<'a>(number: u64, names: impl Iterator<Item = &'a str>) -> Vec<u8> {
+    let mut body = number.to_string();
+    for name in names {
+        body.push(' ');
+        body += name;
+    }
+    body.into_bytes()
+}
+
+/// The same, taken apart. What is no number is zero, which our own bodies never have.
+pub fn split_words(body: &[u8]) -> (u64, impl Iterator<Item = &str>) {
+    let mut words = std::str::from_utf8(body).unwrap_or_default().split(' ');
+    let number = words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
+    (number, words.filter(|name| !name.is_empty()))
 }
 
 /// Where a reader stands in a block's records.
@@ -231,7 +272,12 @@ mod tests {
     use super::*;
 
     fn header() -> Header {
-        let origin = |name: &str| Origin { name: name.into(), kind: "stream".into(), url: format!("ws://{name}/ws") };
+        let origin = |name: &str| Origin {
+            name: name.into(),
+            kind: "stream".into(),
+            url: format!("ws://{name}/ws"),
+            symbols: vec![format!("{name}-USDT")],
+        };
         Header { created_ns: 1_795_193_581_000_000_000, upstreams: vec![origin("a"), origin("é")] }
     }
 
@@ -251,6 +297,11 @@ mod tests {
             assert!(decode(&bad).is_err(), "byte {at}");
             assert!(decode(&bytes[..at]).is_err(), "cut at {at}");
         }
+        let (created, upstreams) = (header().created_ns, header().upstreams.into_iter());
+        let upstreams = upstreams.map(|origin| Origin { symbols: Vec::new(), ..origin }).collect();
+        let without = Header { created_ns: created, upstreams };
+        let body = &without.encode()[HEADER_START_BYTES..];
+        assert_eq!(Header::read(&body[..body.len() - 2]), Some(without), "as the first recordings were");
         let mut newer = bytes;
         newer[8] = 9;
         assert_eq!(decode(&newer), Err(HeaderError::Version(9)));

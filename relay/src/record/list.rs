@@ -63,7 +63,7 @@ impl Summary {
         let file_bytes = file.metadata()?.len();
         let mut source = Source::open(file)?;
         let header = source.header.clone();
-        let mut decoders = Decoders::new(header.upstreams.iter().map(|origin| origin.kind.as_str()));
+        let mut decoders = Decoders::new(&header.upstreams);
         let mut summary = Summary {
             upstreams: vec![Tally::default(); header.upstreams.len()],
             condition: source.condition,
@@ -98,7 +98,7 @@ impl Summary {
         match kind {
             Kind::Connected => tally.connects += 1,
             Kind::Lost => tally.losses += 1,
-            Kind::Sent | Kind::Missed => {}
+            Kind::Asked | Kind::Ended | Kind::Missed | Kind::Standing => {}
             Kind::Frame => {
                 tally.frames.add(body.len());
                 let (streams, others) = (&mut self.streams, &mut self.other_streams);

@@ -36,7 +36,7 @@ impl Span {
     }
 }
 
-/// The records of one block, to be gone through with [`Block::next`].
+/// The records of one block, to be gone through with [`Block::next_record`].
 pub struct Block {
     /// The same for all blocks of a file.
     pub header: Arc<Header>,
@@ -45,13 +45,18 @@ pub struct Block {
 }
 
 impl Block {
-    pub fn next(&mut self) -> Option<Record<'_>> {
+    pub fn next_record(&mut self) -> Option<Record<'_>> {
         self.cursor.next(&self.raw)
     }
 
     /// The next record, which is then still the next.
     pub fn peek(&self) -> Option<Record<'_>> {
-        self.cursor.clone().next(&self.raw)
+        let mut cursor = self.cursor;
+        cursor.next(&self.raw)
+    }
+
+    pub fn skip(&mut self) {
+        self.cursor.next(&self.raw);
     }
 }
 
@@ -95,13 +100,16 @@ impl Reader {
         Ok(Reader { span, files: files.into_iter().map(|(_, path)| path).collect(), open: None })
     }
 
-    /// Blocks outside the span are passed by without being read. `None` at the end of the last file.
-    pub fn next(&mut self) -> Result<Option<Read>, ReadError> {
+    /// Blocks outside the span are passed by without being read, but for those from the last key block before it: they
+    /// tell what stands when the span begins. `None` at the end of the last file.
+    pub fn read(&mut self) -> Result<Option<Read>, ReadError> {
         loop {
             let Some(open) = &mut self.open else {
                 let Some(path) = self.files.pop_front() else { return Ok(None) };
                 let source = open(&path)?;
-                let (condition, entries) = (source.condition, source.entries.clone().into_iter());
+                let (condition, mut entries) = (source.condition, source.entries.clone());
+                entries.drain(..first_entry(&entries, self.span.from_ns));
+                let entries = entries.into_iter();
                 let header = Arc::new(source.header.clone());
                 self.open = Some(Open { path: path.clone(), source, header, entries });
                 return Ok(Some(Read::File { path, condition }));
@@ -110,7 +118,7 @@ impl Reader {
                 self.open = None;
                 continue;
             };
-            if entry.last_ns < self.span.from_ns || entry.first_ns > self.span.to_ns {
+            if entry.first_ns > self.span.to_ns {
                 continue;
             }
             let block = open.source.block(&entry).map_err(|error| ReadError::Io(open.path.clone(), error))?;
@@ -139,6 +147,17 @@ pub fn expand(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
     }
     found.sort();
     if found.is_empty() { Err(ReadError::Empty(path.to_owned())) } else { Ok(found) }
+}
+
+/// Where a reader begins: the last key block before the first block that is wanted. At the end if none is.
+fn first_entry(entries: &[Entry], from_ns: u64) -> usize {
+    let Some(wanted) = entries.iter().position(|entry| entry.last_ns >= from_ns) else { return entries.len() };
+    entries[..=wanted].iter().rposition(|entry| entry.is_key).unwrap_or(0)
+}
+
+/// What a file says about itself.
+pub fn header(path: &Path) -> Result<Header, ReadError> {
+    Ok(open(path)?.header)
 }
 
 fn open(path: &Path) -> Result<Source<File>, ReadError> {

@@ -150,7 +150,7 @@ mod tests {
 
     /// A file of blocks with so many records each, and where its blocks begin.
     fn file(blocks: &[usize], with_index: bool) -> (Vec<u8>, Vec<Entry>) {
-        let origin = Origin { name: "a".into(), kind: "stream".into(), url: "ws://a".into() };
+        let origin = Origin { name: "a".into(), kind: "stream".into(), url: "ws://a".into(), symbols: Vec::new() };
         let mut bytes = Header { created_ns: 7, upstreams: vec![origin] }.encode();
         let (mut entries, mut number) = (Vec::new(), 0_u64);
         let mut packer = Packer::new().unwrap();

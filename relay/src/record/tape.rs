@@ -3,15 +3,15 @@
 //! A disk that takes nothing costs the recording, never the relay: what could not be written is counted, said once,
 //! and told in the recording itself when it goes on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
 
 use super::block::{Entry, Packer, encode_index};
 use super::files::Files;
-use super::format::{Header, Kind, Origin, Record};
-use crate::limits::RECORD_BLOCKS_MAX;
+use super::format::{Header, Kind, Origin, Record, split_words, words};
+use crate::limits::{RECORD_BLOCKS_MAX, RECORD_BODY_BYTES_MAX, RECORD_KEY_BLOCKS};
 
 /// After a failure it is tried again, but not for each record.
 const RETRY_NS: u64 = 1_000_000_000;
@@ -49,8 +49,8 @@ pub struct Tape {
     origins: Vec<Origin>,
     packer: Packer,
     current: Option<Current>,
-    /// The connections that stand, with the bodies of their records: the next file begins with them.
-    up: BTreeMap<(u32, u32), Vec<u8>>,
+    /// The connections that stand: each key block begins with them.
+    up: BTreeMap<(u32, u32), Standing>,
     /// Records that are missing, and not yet told in the file.
     missed: u64,
     /// The same, told in the block that is being gathered.
@@ -58,6 +58,13 @@ pub struct Tape {
     /// Set while the disk takes nothing.
     trouble: Option<Trouble>,
     counts: Counts,
+}
+
+/// What a reader that begins in the middle has to know of a connection.
+#[derive(Default)]
+struct Standing {
+    lane: u64,
+    names: BTreeSet<Box<str>>,
 }
 
 struct Current {
@@ -109,10 +116,19 @@ impl Tape {
     pub fn push(&mut self, record: &Record<'_>, now_ns: u64) {
         let is_ready = self.packer.count() > 0 || self.begin(record.at_ns, now_ns);
         let place = (record.upstream, record.connection);
+        let (number, names) = split_words(record.body);
         match record.kind {
-            Kind::Connected => drop(self.up.insert(place, record.body.to_vec())),
+            Kind::Connected => drop(self.up.insert(place, Standing { lane: number, names: BTreeSet::new() })),
             Kind::Lost => drop(self.up.remove(&place)),
-            _ => {}
+            Kind::Asked => self.up.entry(place).or_default().names.extend(names.map(Box::from)),
+            Kind::Ended => {
+                if let Some(standing) = self.up.get_mut(&place) {
+                    for name in names {
+                        standing.names.remove(name);
+                    }
+                }
+            }
+            Kind::Frame | Kind::Missed | Kind::Standing => {}
         }
         if !is_ready {
             self.lose(1);
@@ -183,14 +199,20 @@ impl Tape {
         if self.current.as_ref().is_some_and(|current| self.is_over(current, now_ns)) {
             self.finish_file(now_ns);
         }
-        if self.current.is_none() {
-            if let Err(error) = self.begin_file(now_ns) {
-                self.failed(&error, now_ns);
-                return false;
-            }
-            for ((upstream, connection), body) in &self.up {
-                let (upstream, connection) = (*upstream, *connection);
-                self.packer.push(&Record { at_ns, upstream, connection, kind: Kind::Connected, body });
+        if self.current.is_none()
+            && let Err(error) = self.begin_file(now_ns)
+        {
+            self.failed(&error, now_ns);
+            return false;
+        }
+        let blocks = self.current.as_ref().map_or(0, |current| current.entries.len());
+        if blocks.is_multiple_of(RECORD_KEY_BLOCKS) {
+            self.packer.set_key();
+            for (&(upstream, connection), Standing { lane, names }) in &self.up {
+                let body = words(*lane, names.iter().map(|name| &**name));
+                if body.len() <= RECORD_BODY_BYTES_MAX {
+                    self.packer.push(&Record { at_ns, upstream, connection, kind: Kind::Standing, body: &body });
+                }
             }
         }
         if self.missed > 0 {

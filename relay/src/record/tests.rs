@@ -22,7 +22,7 @@ const START: u64 = 1_795_193_581 * SECOND;
 const BOUNDS: Bounds = Bounds { file_bytes: 1 << 20, file_age_ns: 3600 * SECOND, disk_bytes_max: 2 << 20, sync: false };
 
 fn origin(name: &str) -> Origin {
-    Origin { name: name.into(), kind: "stream".into(), url: format!("ws://{name}/ws") }
+    Origin { name: name.into(), kind: "stream".into(), url: format!("ws://{name}/ws"), symbols: Vec::new() }
 }
 
 fn tape(directory: &Path, bounds: Bounds) -> Tape {
@@ -37,12 +37,12 @@ fn put(tape: &mut Tape, kind: Kind, body: &[u8], at_ns: u64) {
 fn all(paths: &[PathBuf], span: Span) -> (Vec<(Kind, String)>, usize) {
     let mut reader = Reader::new(paths, span).unwrap();
     let (mut records, mut files) = (Vec::new(), 0);
-    while let Some(read) = reader.next().unwrap() {
+    while let Some(read) = reader.read().unwrap() {
         match read {
             Read::File { .. } => files += 1,
             Read::Damaged { path, .. } => panic!("{path:?} is damaged"),
             Read::Block(mut block) => {
-                while let Some(record) = block.next() {
+                while let Some(record) = block.next_record() {
                     if span.has(record.at_ns) {
                         records.push((record.kind, String::from_utf8_lossy(record.body).into_owned()));
                     }
@@ -64,8 +64,10 @@ fn noise(seed: u64) -> Vec<u8> {
 fn files_end_by_their_age_and_begin_with_what_stands() {
     let directory = tempfile::tempdir().unwrap();
     let mut tape = tape(directory.path(), Bounds { file_age_ns: 60 * SECOND, ..BOUNDS });
-    put(&mut tape, Kind::Connected, b"0", START);
+    put(&mut tape, Kind::Connected, b"1", START);
+    put(&mut tape, Kind::Asked, b"7 b@trade a@trade", START);
     put(&mut tape, Kind::Frame, b"one", START + SECOND);
+    put(&mut tape, Kind::Ended, b"8 b@trade", START + SECOND);
     tape.flush(START + 2 * SECOND);
     put(&mut tape, Kind::Frame, b"two", START + 70 * SECOND);
     put(&mut tape, Kind::Lost, b"gone", START + 71 * SECOND);
@@ -78,9 +80,11 @@ fn files_end_by_their_age_and_begin_with_what_stands() {
     let text = |kind, body: &str| (kind, body.to_owned());
     let (records, files) = all(&paths, Span::ALL);
     let expected = [
-        text(Kind::Connected, "0"),
+        text(Kind::Connected, "1"),
+        text(Kind::Asked, "7 b@trade a@trade"),
         text(Kind::Frame, "one"),
-        text(Kind::Connected, "0"),
+        text(Kind::Ended, "8 b@trade"),
+        text(Kind::Standing, "1 a@trade"),
         text(Kind::Frame, "two"),
         text(Kind::Lost, "gone"),
         text(Kind::Frame, "three"),
@@ -88,7 +92,7 @@ fn files_end_by_their_age_and_begin_with_what_stands() {
     assert_eq!((records, files), (expected.to_vec(), 3));
     let span = Span { from_ns: START + SECOND, to_ns: START + 70 * SECOND };
     let (records, _) = all(&paths, span);
-    assert_eq!(records, expected[1..4], "both ends of a span belong to it");
+    assert_eq!(records, expected[2..6], "both ends of a span belong to it");
     assert_eq!(tape.counts().lost, 0);
 }
 
@@ -135,7 +139,7 @@ fn a_full_disk_costs_what_comes_meanwhile() {
     tape.end(START + 11 * SECOND);
     let (records, _) = all(&expand(directory.path()).unwrap(), Span::ALL);
     let text = |kind, body: &str| (kind, body.to_owned());
-    assert_eq!(records, [text(Kind::Connected, "0"), text(Kind::Missed, "11"), text(Kind::Frame, "kept")]);
+    assert_eq!(records, [text(Kind::Standing, "0"), text(Kind::Missed, "11"), text(Kind::Frame, "kept")]);
 }
 
 /// The recorder's thread: what is handed over is on the disk at the end, only the wanted streams, with their times.
@@ -176,4 +180,31 @@ fn what_is_handed_over_is_written() {
     let json: serde_json::Value = serde_json::from_str(&summary.json(&paths[0])).unwrap();
     assert_eq!(json["upstreams"][0]["streams"][0]["messages"], 100);
     assert_eq!(json["complete"], true);
+}
+
+/// A reader that begins in the middle reads from the last block that tells what stands, and no further back.
+#[test]
+fn a_part_begins_with_what_stands() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut tape = tape(directory.path(), BOUNDS);
+    put(&mut tape, Kind::Connected, b"0", START);
+    put(&mut tape, Kind::Asked, b"1 a@trade", START);
+    for number in 0..100 {
+        put(&mut tape, Kind::Frame, b"frame", START + number * SECOND);
+        tape.flush(START + number * SECOND);
+    }
+    tape.end(START + 100 * SECOND);
+    let mut reader =
+        Reader::new(&expand(directory.path()).unwrap(), Span { from_ns: START + 70 * SECOND, ..Span::ALL }).unwrap();
+    let mut records = Vec::new();
+    while let Some(read) = reader.read().unwrap() {
+        let Read::Block(mut block) = read else { continue };
+        while let Some(record) = block.next_record() {
+            records.push((record.kind, (record.at_ns - START) / SECOND));
+        }
+    }
+    // The blocks 0, 32, 64 and 96 begin with it, and so does what is read.
+    assert_eq!(records[..2], [(Kind::Standing, 64), (Kind::Frame, 64)]);
+    assert_eq!(records.iter().filter(|(kind, _)| *kind == Kind::Frame).count(), 36);
+    assert_eq!(records.iter().filter(|(kind, _)| *kind == Kind::Standing).count(), 2);
 }

@@ -14,7 +14,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bound
 
 use super::dialect::Filter;
 use super::files::Files;
-use super::format::{Kind, Origin, Record};
+use super::format::{Kind, Origin, Record, words};
 use super::tape::{Bounds, Tape};
 use crate::access::pattern::Pattern;
 use crate::limits::{RECORD_BODY_BYTES_MAX, RECORD_QUEUE_BYTES_MAX, RECORD_QUEUE_MAX};
@@ -61,14 +61,30 @@ enum Message {
     End,
 }
 
-/// Hands over what one upstream brings.
+/// Why a connection is over that nothing needed any more, or that another took over.
+pub const CLOSED_BY_US: &str = "closed by us";
+
+/// Legs number their connections from zero each.
+const LEG_BITS: u32 = 16;
+
+/// The leg of a recorded connection.
+pub fn leg_of(connection: u32) -> u8 {
+    u8::try_from(connection >> LEG_BITS).unwrap_or(u8::MAX)
+}
+
+/// Hands over what one leg of an upstream brings.
 #[derive(Clone)]
 pub struct Recorder {
     inner: Arc<Inner>,
     upstream: u32,
+    leg: u8,
 }
 
 impl Recorder {
+    pub fn of_leg(&self, leg: u8) -> Recorder {
+        Recorder { leg, ..self.clone() }
+    }
+
     /// A complete message; `read_ns` is the relay's clock, as everywhere.
     pub fn frame(&self, connection: usize, text: &[u8], read_ns: u64) {
         self.put(connection, Kind::Frame, text, read_ns);
@@ -82,9 +98,14 @@ impl Recorder {
         self.put(connection, Kind::Lost, why.as_bytes(), self.inner.clock.now_ns());
     }
 
-    /// What we asked of the venue. Never hand over what has a key in it.
-    pub fn sent(&self, connection: usize, text: &str) {
-        self.put(connection, Kind::Sent, text.as_bytes(), self.inner.clock.now_ns());
+    /// We asked for streams, in the request of this number.
+    pub fn asked<'a>(&self, connection: usize, id: u64, names: impl Iterator<Item = &'a str>) {
+        self.put(connection, Kind::Asked, &words(id, names), self.inner.clock.now_ns());
+    }
+
+    /// We ended streams.
+    pub fn ended<'a>(&self, connection: usize, id: u64, names: impl Iterator<Item = &'a str>) {
+        self.put(connection, Kind::Ended, &words(id, names), self.inner.clock.now_ns());
     }
 
     fn put(&self, connection: usize, kind: Kind, body: &[u8], read_ns: u64) {
@@ -99,7 +120,7 @@ impl Recorder {
             return;
         }
         inner.queued_bytes.fetch_add(body.len(), Relaxed);
-        let connection = u32::try_from(connection).unwrap_or(u32::MAX);
+        let connection = u32::from(self.leg) << LEG_BITS | u32::from(u16::try_from(connection).unwrap_or(u16::MAX));
         let message = Message::Record { read_ns, upstream: self.upstream, connection, kind, body: body.to_vec() };
         match inner.queue.try_send(message) {
             Ok(()) => {}
@@ -118,8 +139,7 @@ impl Recording {
     pub fn start(settings: Settings, clock: Clock, counters: Arc<RecordCounters>) -> io::Result<Recording> {
         let (queue, messages) = bounded(RECORD_QUEUE_MAX);
         let files = Files::open(&settings.directory, &settings.name)?;
-        let kinds = settings.origins.iter().map(|origin| origin.kind.clone()).collect();
-        let filter = Filter::new(kinds, settings.streams);
+        let filter = Filter::new(settings.origins.clone(), settings.streams);
         let tape = Tape::new(settings.bounds, files, settings.origins)?;
         let (queued_bytes, slow, too_big) = Default::default();
         let inner = Arc::new(Inner { queue, queued_bytes, slow, too_big, clock });
@@ -139,7 +159,7 @@ impl Recording {
 
     /// For the upstream at this place of the origins.
     pub fn recorder(&self, upstream: usize) -> Recorder {
-        Recorder { inner: self.inner.clone(), upstream: upstream as u32 }
+        Recorder { inner: self.inner.clone(), upstream: upstream as u32, leg: 0 }
     }
 
     /// Writes what was handed over so far, and the index.

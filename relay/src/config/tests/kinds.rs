@@ -221,7 +221,7 @@ fn a_recording_has_a_file_and_a_span() {
     check_file(
         "[[upstream]]\nkind = \"replay\"\nspeed = \"fast\"\nfrom = \"now\"",
         &[
-            "relay.toml:1: upstream.file: is missing: what `relay record` wrote",
+            "relay.toml:1: upstream.file: is missing: what `relay record` wrote, a file or a directory",
             r#"relay.toml:3: upstream.speed = "fast": must be "1x", "10x" and so on up to "1000x", or "max""#,
             r#"relay.toml:4: upstream.from = "now": must be a time since 1970 with its offset, such as "2026-11-20T16:00:00Z" or "2026-11-20T17:00:00+01:00""#,
         ],

@@ -6,6 +6,7 @@ mod errors;
 mod hub;
 mod kinds;
 mod merge;
+mod record;
 mod upstreams;
 
 use std::collections::HashMap;
@@ -39,15 +40,15 @@ impl Start<'_> {
         match self.outcome() {
             Outcome::Run(config) => *config,
             Outcome::Print { text, .. } => panic!("not a configuration to run:\n{text}"),
-            Outcome::Key(command) => panic!("is about keys: {command:?}"),
+            other => panic!("is something else: {other:?}"),
         }
     }
 
     fn printed(&self) -> (String, u8) {
         match self.outcome() {
             Outcome::Run(config) => panic!("runs: {config:?}"),
-            Outcome::Key(command) => panic!("is about keys: {command:?}"),
             Outcome::Print { text, exit_code } => (text, exit_code),
+            other => panic!("is something else: {other:?}"),
         }
     }
 }

@@ -6,8 +6,8 @@ use super::super::near::nearest;
 use super::super::problem::Reason;
 use super::super::section::Section;
 use super::super::url::Url;
-use super::super::value::{choice, count, parsed, quoted};
-use super::source::{ApiKey, Secret, Server, Source, Speed};
+use super::super::value::{choice, count, parsed, quoted, switch};
+use super::source::{ApiKey, Begin, Secret, Server, Source, Speed};
 use super::{file, rest, time};
 use crate::limits::LEGS_MAX;
 use crate::venue::adapter::kind::Kind;
@@ -45,6 +45,8 @@ const OWNERS: &[(&str, &[Kind])] = &[
     ("speed", &[Replay]),
     ("from", &[Replay]),
     ("to", &[Replay]),
+    ("start", &[Replay]),
+    ("repeat", &[Replay]),
     ("messages_per_second", BOUNDED),
     ("streams_per_connection", BOUNDED),
     ("connections", BOUNDED),
@@ -236,7 +238,7 @@ fn socketio_path(text: &str) -> Result<String, Reason> {
 
 fn replay(section: &mut Section<'_>, kind: Option<Kind>) -> Option<Source> {
     if kind == Some(Replay) {
-        section.missing("file", "what `relay record` wrote");
+        section.missing("file", "what `relay record` wrote, a file or a directory");
     }
     let recording = section.value("file", None, |value| file(value).map(Some));
     let speed = section.value("speed", Speed::Times(1), parsed(speed));
@@ -247,7 +249,10 @@ fn replay(section: &mut Section<'_>, kind: Option<Kind>) -> Option<Source> {
     {
         section.conflict("to", &["from"], Reason::conflict("must be later than from"));
     }
-    Some(Source::Replay { file: recording?, speed, from_ms, to_ms })
+    let begin =
+        section.value("start", Begin::OnDemand, choice(&[("on demand", Begin::OnDemand), ("at once", Begin::AtOnce)]));
+    let repeat = section.value("repeat", false, switch);
+    Some(Source::Replay { file: recording?, speed, from_ms, to_ms, begin, repeat })
 }
 
 fn speed(text: &str) -> Result<Speed, Reason> {

@@ -52,12 +52,15 @@ pub enum Source {
         seed: u64,
         full: bool,
     },
-    /// What `relay record` wrote.
+    /// What `relay record` wrote, a file or all of a directory.
     Replay {
         file: PathBuf,
         speed: Speed,
         from_ms: Option<u64>,
         to_ms: Option<u64>,
+        begin: Begin,
+        /// From the beginning again, for ever.
+        repeat: bool,
     },
 }
 
@@ -126,6 +129,14 @@ pub enum Speed {
     Times(u32),
     /// As fast as it can be taken.
     Max,
+}
+
+/// When a recording begins to play.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// With the first stream that somebody wants: they miss nothing.
+    OnDemand,
+    AtOnce,
 }
 
 impl Source {

@@ -158,6 +158,7 @@ impl<S: Sink + 'static> Driver<S> {
             Method::Subscribe => handle.talk.borrow_mut().subscribe(&names, id),
             Method::Unsubscribe => handle.talk.borrow_mut().unsubscribe(&names, id),
         };
+        self.shared.requested(conn, method, id, &names);
         if self.settings.manager.request_bytes_max.is_some_and(|max| text.len() > max) {
             self.shared.pool.borrow_mut().of(conn).too_long(conn, id);
             // What follows from that is due now.

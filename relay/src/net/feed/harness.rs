@@ -27,6 +27,7 @@ pub(super) enum Told {
 struct Recorder {
     told: Rc<RefCell<Vec<Told>>>,
     brought: Rc<RefCell<Vec<(String, usize)>>>,
+    recorded: Rc<RefCell<Vec<String>>>,
     start: Instant,
 }
 
@@ -47,6 +48,18 @@ impl Sink for Recorder {
         self.told.borrow_mut().push(Told::Event(event));
     }
 
+    fn received(&mut self, conn: usize, text: &[u8], _: u64) {
+        self.recorded.borrow_mut().push(format!("{conn}: {}", String::from_utf8_lossy(text)));
+    }
+
+    fn asked(&mut self, conn: usize, id: u64, names: &[&str]) {
+        self.recorded.borrow_mut().push(format!("{conn} asks {id} {}", names.join(" ")));
+    }
+
+    fn ended(&mut self, conn: usize, id: u64, names: &[&str]) {
+        self.recorded.borrow_mut().push(format!("{conn} ends {id} {}", names.join(" ")));
+    }
+
     fn now_ns(&self) -> u64 {
         self.start.elapsed().as_nanos() as u64
     }
@@ -62,6 +75,8 @@ pub(super) struct World {
     pub told: Rc<RefCell<Vec<Told>>>,
     /// Payloads, and the connections they came on.
     pub brought: Rc<RefCell<Vec<(String, usize)>>>,
+    /// What a recording would have.
+    pub recorded: Rc<RefCell<Vec<String>>>,
     pub shutdown: oneshot::Sender<()>,
     pub feed: tokio::task::JoinHandle<()>,
 }
@@ -94,10 +109,13 @@ impl World {
         let (shutdown, stop) = oneshot::channel::<()>();
         let told = Rc::new(RefCell::new(Vec::new()));
         let brought = Rc::new(RefCell::new(Vec::new()));
-        let sink = Recorder { told: Rc::clone(&told), brought: Rc::clone(&brought), start: Instant::now() };
+        let recorded = Rc::new(RefCell::new(Vec::new()));
+        let (told_too, brought_too) = (Rc::clone(&told), Rc::clone(&brought));
+        let sink =
+            Recorder { told: told_too, brought: brought_too, recorded: Rc::clone(&recorded), start: Instant::now() };
         let stop = async move { stop.await.unwrap_or(()) };
         let feed = tokio::task::spawn_local(run(settings, mailbox, sink, stop));
-        Self { venue, demand, told, brought, shutdown, feed }
+        Self { venue, demand, told, brought, recorded, shutdown, feed }
     }
 
     pub fn want(&self, id: u32) {

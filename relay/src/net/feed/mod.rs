@@ -71,6 +71,12 @@ pub trait Sink {
     /// The end of one read: wake the shards.
     fn flush(&mut self);
     fn event(&mut self, event: FeedEvent);
+    /// A whole message as it came, before it is understood.
+    fn received(&mut self, _conn: usize, _text: &[u8], _read_ns: u64) {}
+    /// Streams were asked for, in the request of this number.
+    fn asked(&mut self, _conn: usize, _id: u64, _names: &[&str]) {}
+    /// Streams were ended.
+    fn ended(&mut self, _conn: usize, _id: u64, _names: &[&str]) {}
     /// Monotonic: limits and deadlines are counted on it too, so it must not be the wall's.
     fn now_ns(&self) -> u64;
     /// Milliseconds since 1970, for payloads that do not say their time.
@@ -82,6 +88,8 @@ pub trait Sink {
 pub enum FeedEvent {
     Connected {
         conn: usize,
+        /// Of the adapter's.
+        lane: usize,
     },
     Lost {
         conn: usize,

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use super::connection::Talk;
 use super::{DropReason, FeedEvent, Sink};
 use crate::venue::adapter::{Invalid, Said};
-use crate::venue::manager::{Conn, Loss, Manager, Pool, Reply, TopicId};
+use crate::venue::manager::{Conn, Loss, Manager, Method, Pool, Reply, TopicId};
 
 const NS_PER_MS: u64 = 1_000_000;
 
@@ -52,6 +52,15 @@ impl<S: Sink> Shared<S> {
         self.sink.borrow_mut().event(event);
     }
 
+    /// What the conversation was told to ask for, or to end.
+    pub fn requested(&self, conn: Conn, method: Method, id: u64, names: &[&str]) {
+        let mut sink = self.sink.borrow_mut();
+        match method {
+            Method::Subscribe => sink.asked(conn.index, id, names),
+            Method::Unsubscribe => sink.ended(conn.index, id, names),
+        }
+    }
+
     pub fn now(&self) -> Moment {
         let sink = self.sink.borrow();
         Moment { monotonic_ns: sink.now_ns(), calendar_ms: sink.calendar_ms() }
@@ -59,6 +68,7 @@ impl<S: Sink> Shared<S> {
 
     /// One whole text message.
     pub fn message(&self, conn: Conn, talk: &Talk, text: &[u8], at: Moment) {
+        self.sink.borrow_mut().received(conn.index, text, at.monotonic_ns);
         talk.borrow_mut().decode(text, at.calendar_ms, &mut |said| self.said(conn, said, at.monotonic_ns));
     }
 
@@ -108,7 +118,8 @@ impl<S: Sink> Shared<S> {
     pub fn connected(&self, conn: Conn, talk: &Talk) {
         let now = self.now_ms();
         self.logged.borrow_mut().retain(|(other, _)| other.index != conn.index);
-        self.event(FeedEvent::Connected { conn: conn.index });
+        let lane = self.pool.borrow().lane_of(conn);
+        self.event(FeedEvent::Connected { conn: conn.index, lane });
         let mut pool = self.pool.borrow_mut();
         let manager = pool.of(conn);
         manager.connected(conn, now);

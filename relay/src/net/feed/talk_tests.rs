@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::fake::{Got, Venue, text};
-use super::harness::{World, on_a_shard};
+use super::harness::{Told, World, on_a_shard};
 use super::*;
 use crate::venue::adapter::{Conversation, Invalid, Lane, Ping, Said};
 use crate::venue::manager::Loss;
@@ -104,6 +104,28 @@ fn each_lane_has_its_path_and_waits_until_it_is_welcome() {
         peer.send(&text("data s2 2")).await;
         world.until_event(FeedEvent::TopicLive(2)).await;
         assert_eq!(world.brought_by("2"), Some(0));
+    });
+}
+
+/// A recording has all that decoders need: the lane, what was asked and ended, and every message before it is understood.
+#[test]
+fn what_is_asked_and_heard_is_recorded() {
+    on_a_shard(async {
+        let world = world().await;
+        world.want(3);
+        let mut peer = world.venue.accept(b"").await;
+        assert_eq!(peer.next().await, got("hello"));
+        world.until(|told| matches!(told, Told::Event(FeedEvent::Connected { lane: 1, .. }))).await;
+        peer.send(&text("welcome")).await;
+        assert_eq!(peer.next().await, got("want s3"));
+        peer.send(&[text("yes s3"), text("what is this"), text("data s3 1")].concat()).await;
+        world.until_event(FeedEvent::TopicLive(3)).await;
+        world.demand.send(Demand::Unwant { id: 3 }).expect("the feed runs");
+        assert_eq!(peer.next().await, got("end s3"));
+        let recorded = world.recorded.borrow();
+        let without_numbers = |line: &String| line.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
+        let expected = [": welcome", " asks  s", ": yes s", ": what is this", ": data s ", " ends  s"];
+        assert_eq!(recorded.iter().map(without_numbers).collect::<Vec<_>>(), expected, "{recorded:?}");
     });
 }
 

@@ -214,7 +214,7 @@ fn what_cannot_be_published_is_counted_and_the_connection_survives() {
         for (reason, count) in reasons {
             assert_eq!(world.count(&FeedEvent::Dropped { reason }), count, "{reason:?}");
         }
-        assert_eq!(world.count(&FeedEvent::Connected { conn: 0 }), 1);
+        assert_eq!(world.count(&FeedEvent::Connected { conn: 0, lane: 0 }), 1);
     });
 }
 

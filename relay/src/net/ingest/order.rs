@@ -3,7 +3,7 @@
 use super::{Entry, Ingest, Link};
 use crate::metrics::UpstreamMetrics;
 use crate::venue::gap::{End, Extent, Gap, Gaps, Healer};
-use crate::venue::merge::{Note, Source, Sources, Tally};
+use crate::venue::merge::{Merge, Note, Source, Sources, Tally};
 
 /// What the topics of one upstream have in common.
 #[derive(Default)]
@@ -34,6 +34,22 @@ impl Ingest {
             self.release(id);
         }
         self.flush();
+    }
+
+    /// All that comes from here on is new, whatever its numbers are: a recording begins again.
+    pub fn begin_again(&mut self) {
+        for id in std::mem::take(&mut self.order.holding) {
+            let Some(entry) = self.entries.get_mut(id as usize).and_then(Option::as_deref_mut) else { continue };
+            let mut held = Vec::new();
+            while let Some(frame) = entry.merge.poll(u64::MAX, &mut self.order.tally) {
+                held.push(frame);
+            }
+            held.iter().for_each(|frame| self.publish(id, &frame.payload, frame.read_ns));
+            self.write_down(id, None);
+        }
+        for entry in self.entries.iter_mut().flatten() {
+            entry.merge = Merge::new(entry.merge.rule());
+        }
     }
 
     /// Notes how a source stands; true if that is a change.
