@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
 use super::feed::{self, DropReason, FeedEvent, Sink};
@@ -71,11 +71,12 @@ pub async fn run(
         let shelf = Shelf { ingest, together, nudge, leg, up: HashSet::new(), recorder };
         drivers.spawn_local(feed::run(settings, mailbox, shelf, std::future::pending()));
     }
-    let (fetch, mailbox) = unbounded_channel();
-    let mut fetched = HashSet::new();
-    if let Some(settings) = snapshots {
+    let fetch = snapshots.map(|settings| {
+        let (fetch, mailbox) = unbounded_channel();
         drivers.spawn_local(poll::drive(settings, Beside::new(ingest.clone(), false), mailbox));
-    }
+        fetch
+    });
+    let mut fetched = HashSet::new();
     let mut second = tokio::time::interval(Duration::from_secs(1));
     loop {
         let due_ns = ingest.borrow().due_ns();
@@ -88,14 +89,13 @@ pub async fn run(
                 let unwanted = if let Demand::Unwant { id } = asked { Some(id) } else { None };
                 let wanted = ingest.borrow_mut().demand(asked).filter(|(_, _, wanted)| *wanted);
                 let told = match (wanted, unwanted) {
-                    (Some((id, channel, _)), _) if channel.name.ends_with(SNAPSHOT) && !fetch.is_closed() => {
+                    (Some((id, channel, _)), _) if channel.name.ends_with(SNAPSHOT) && fetch.is_some() => {
                         fetched.insert(id);
-                        // The poller lives as long as this.
-                        let _ = fetch.send(feed::Demand::Want { id, name: Arc::from(&*channel.name) });
+                        tell(&fetch, feed::Demand::Want { id, name: Arc::from(&*channel.name) });
                         continue;
                     }
                     (None, Some(id)) if fetched.remove(&id) => {
-                        let _ = fetch.send(feed::Demand::Unwant { id });
+                        tell(&fetch, feed::Demand::Unwant { id });
                         continue;
                     }
                     (Some((id, channel, _)), _) => {
@@ -118,6 +118,13 @@ pub async fn run(
             () = tokio::time::sleep(wait), if due_ns.is_some() => ingest.borrow_mut().release_due(),
             Some(ended) = drivers.join_next() => rethrow(ended),
         }
+    }
+}
+
+fn tell(fetch: &Option<UnboundedSender<feed::Demand>>, demand: feed::Demand) {
+    if let Some(fetch) = fetch {
+        // The poller lives as long as the feeds do.
+        let _ = fetch.send(demand);
     }
 }
 
