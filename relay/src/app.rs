@@ -278,8 +278,15 @@ fn topics(
 /// Streams that are held without a client.
 fn keep_always(shared: &Shared) -> anyhow::Result<()> {
     for name in shared.config.upstreams.iter().flat_map(|upstream| &upstream.always) {
-        let name = Name::parse(name, shared.config.profile).with_context(|| format!("always: {name}"))?;
-        shared.topics.keep(name.text(), name.kind()).with_context(|| format!("always: {}", name.text()))?;
+        // What the relay alone has a name for, such as `r_100@tick`, may be held as well.
+        let (text, kind) = match market::internal_kind(name) {
+            Some(kind) => (name.clone(), kind),
+            None => {
+                let name = Name::parse(name, shared.config.profile).with_context(|| format!("always: {name}"))?;
+                (name.text().to_owned(), name.kind())
+            }
+        };
+        shared.topics.keep(&text, kind).with_context(|| format!("always: {text}"))?;
     }
     Ok(())
 }

@@ -116,4 +116,4 @@ def covered(low, high, known):
 
 def states(relay):
     rows = json.loads(get(f"http://{relay.address}/api/v1/topics?limit=10000"))
-    return {row["name"]: row["state"] for row in (rows["topics"] if isinstance(rows, dict) else rows)}
+    return {row["name"]: row["state"] if row["seq"] else "waiting" for row in (rows["topics"] if isinstance(rows, dict) else rows)}

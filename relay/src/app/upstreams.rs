@@ -28,6 +28,9 @@ use crate::venue::poll::format::binance::Market;
 use crate::venue::poll::format::json::Json;
 use crate::venue::poll::pointer::Pointer;
 
+/// Where Deriv's API is, for a URL without a path.
+const DERIV_PATH: &str = "/websockets/v3";
+
 const HOUR_MS: u64 = 60 * 60 * 1000;
 
 /// How an upstream runs. Read before anything starts: certificates and keys come from files.
@@ -111,7 +114,8 @@ fn adapter(source: &Source) -> anyhow::Result<Option<Arc<dyn Adapter + Send + Sy
         }
         Source::Deriv { server, app_id, symbols } => {
             let symbols = symbols.iter().map(String::as_str);
-            Arc::new(Deriv::new(server.url.path(), Some(*app_id), symbols).context("symbols")?)
+            let path = Some(server.url.path()).filter(|path| path.len() > 1).unwrap_or(DERIV_PATH);
+            Arc::new(Deriv::new(path, Some(*app_id), symbols).context("symbols")?)
         }
         Source::SocketIo { path, api_key, .. } => {
             let api_key = match api_key {
@@ -304,6 +308,7 @@ mod tests {
         check("bitzoom", &["/ws"]);
         check("bitzoom=ws://127.0.0.1:1/stream", &["/stream"]);
         check("okx", &["/ws/v5/public", "/ws/v5/business"]);
+        check("deriv=ws://127.0.0.1:1", &["/websockets/v3?app_id=1089"]);
         check("stream=ws://127.0.0.1:1/ws", &["/stream"]);
     }
 

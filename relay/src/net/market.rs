@@ -461,14 +461,18 @@ fn newest(log: &Log) -> Cursor {
     }
 }
 
-/// How a source is kept: what no stream dialect has is the present state of something, but for books, which are told
-/// change by change.
+/// How a source is kept: what no stream dialect has is the present state of something.
 fn kind_of(name: &str) -> Kind {
+    let named = || Name::parse(name, Profile::Bitzoom).map_or(Kind::State, |name| name.kind());
+    internal_kind(name).unwrap_or_else(named)
+}
+
+/// The kind of a stream that no client can ask for, because the relay alone has a name for it. Books are told change
+/// by change; of everything else the newest counts.
+pub fn internal_kind(name: &str) -> Option<Kind> {
     if name.ends_with("@book") {
-        return Kind::Event;
+        return Some(Kind::Event);
     }
-    if name.ends_with("@tick") || name.starts_with("coingecko@") {
-        return Kind::State;
-    }
-    Name::parse(name, Profile::Bitzoom).map_or(Kind::State, |name| name.kind())
+    let is_state = name.ends_with("@tick") || name.ends_with("@snapshot") || name.starts_with("coingecko@");
+    is_state.then_some(Kind::State)
 }
