@@ -258,7 +258,7 @@ fn topics(
             Capacity { slots: config.topics_max, unproven: config.topics_max }
         }
         _ => {
-            let slots = upstream.connections * upstream.streams_per_connection;
+            let slots = upstream.room();
             // A part of very little is still something, or nothing could ever prove itself.
             Capacity { slots, unproven: (slots * config.limits.unproven_percent as usize / 100).max(1) }
         }

@@ -148,7 +148,7 @@ fn venue(config: &Config, upstream: &Upstream, source: &Source) -> anyhow::Resul
     let snapshots = snapshots_of(source);
     let is_tls = urls.iter().any(|url| url.tls()) || snapshots.is_some_and(|(url, _)| url.tls());
     let tls = if is_tls { Some(feed::tls::config(server.ca_file.as_deref())?) } else { None };
-    let manager = manager(config, upstream, adapter.lanes().len());
+    let manager = manager(config, upstream, adapter.lanes().len(), urls.len());
     let leg = |url: &&Url| feed::Settings {
         // The paths are the lanes'.
         target: Target::exact(url.tls(), url.host(), url.port(), "/"),
@@ -178,7 +178,7 @@ fn exact(url: &Url, path: &str) -> Target {
 }
 
 /// What the venue allows, and how patient we are with it.
-fn manager(config: &Config, upstream: &Upstream, lanes: usize) -> manager::Settings {
+fn manager(config: &Config, upstream: &Upstream, lanes: usize, legs: usize) -> manager::Settings {
     let limits = upstream.limits();
     manager::Settings {
         messages_per_second: limits.messages_per_second as usize,
@@ -187,9 +187,9 @@ fn manager(config: &Config, upstream: &Upstream, lanes: usize) -> manager::Setti
             .requests_per_hour
             .map(|count| Window { count_max: count as usize, window_ms: HOUR_MS }),
         streams_per_connection: limits.streams_per_connection,
-        // All lanes connect from the same address.
-        connections: (limits.connections / lanes).max(1),
-        connects_per_window: limits.connects.count as usize,
+        // All lanes and all legs connect from the same address.
+        connections: (limits.connections / (lanes * legs)).max(1),
+        connects_per_window: (limits.connects.count as usize / legs).max(1),
         connect_window_ms: limits.connects.window_ms,
         names_per_request: limits.names_per_request,
         names_per_unsubscribe: limits.names_per_request,

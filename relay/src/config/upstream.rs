@@ -60,6 +60,11 @@ impl Upstream {
         }
     }
 
+    /// Streams that it can hold. Each leg has all of them, and its share of the connections.
+    pub fn room(&self) -> usize {
+        room(&self.source, self.connections, self.streams_per_connection)
+    }
+
     /// What the configuration allows beyond the venue's own limits: the key, what it says, and what the venue allows.
     pub fn beyond_limits(&self) -> Vec<(&'static str, usize, usize)> {
         let venue = limits(&self.source);
@@ -155,7 +160,7 @@ fn read_one(mut section: Section<'_>, before: &[Upstream]) -> Option<Upstream> {
         let text = format!("{stray:?} matches none of this upstream's `streams`");
         section.conflict("always", &["streams"], Reason::conflict(text));
     }
-    let room = streams_per_connection * connections;
+    let room = source.as_ref().map_or(usize::MAX, |source| room(source, connections, streams_per_connection));
     if always.len() > room {
         let text =
             format!("{} streams, but {connections} connections of {streams_per_connection} hold {room}", always.len());
@@ -191,6 +196,11 @@ fn limits(source: &Source) -> Limits {
         Kind::Stream if is_within("bitzoom.com") => Limits::of(Kind::Bitzoom),
         kind => Limits::of(kind),
     }
+}
+
+fn room(source: &Source, connections: usize, streams_per_connection: usize) -> usize {
+    let legs = source.server().map_or(1, |server| server.legs.len() + 1);
+    (connections / legs).max(1) * streams_per_connection
 }
 
 /// A symbol as the names of streams have it: OKX's `BTC-USDT` is `btcusdt`.

@@ -46,6 +46,9 @@ pub struct Settings {
     pub snapshots: Option<poll::Settings>,
 }
 
+/// How often a leg is asked again for what it gave up.
+const ASK_AGAIN_SECONDS: u64 = 60;
+
 /// What the names of such books end in.
 pub const SNAPSHOT: &str = "@snapshot";
 
@@ -78,6 +81,7 @@ pub async fn run(
     });
     let mut fetched = HashSet::new();
     let mut second = tokio::time::interval(Duration::from_secs(1));
+    let mut seconds: u64 = 0;
     loop {
         let due_ns = ingest.borrow().due_ns();
         let wait = Duration::from_nanos(due_ns.map_or(0, |due| due.saturating_sub(ingest.borrow().now_ns())));
@@ -112,7 +116,13 @@ pub async fn run(
                     return;
                 }
             }
-            _ = second.tick() => ingest.borrow_mut().tick(),
+            _ = second.tick() => {
+                ingest.borrow_mut().tick();
+                seconds += 1;
+                if seconds % ASK_AGAIN_SECONDS == 0 {
+                    ask_again(&mut together.borrow_mut(), &ingest.borrow(), &wants);
+                }
+            }
             // There is another deadline.
             () = nudge.notified() => {}
             () = tokio::time::sleep(wait), if due_ns.is_some() => ingest.borrow_mut().release_due(),
@@ -125,6 +135,17 @@ fn tell(fetch: &Option<UnboundedSender<feed::Demand>>, demand: feed::Demand) {
     if let Some(fetch) = fetch {
         // The poller lives as long as the feeds do.
         let _ = fetch.send(demand);
+    }
+}
+
+/// Asks the legs again that gave up what others bring.
+fn ask_again(together: &mut Legs, ingest: &Ingest, wants: &[UnboundedSender<feed::Demand>]) {
+    for (id, legs) in together.ask_again() {
+        let name: Arc<str> = Arc::from(ingest.channel_name(id));
+        for (_, leg) in wants.iter().enumerate().filter(|(leg, _)| legs & 1 << leg != 0) {
+            // The feeds live as long as this.
+            let _ = leg.send(feed::Demand::Want { id, name: name.clone() });
+        }
     }
 }
 

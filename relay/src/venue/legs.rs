@@ -58,6 +58,15 @@ impl Legs {
         }
     }
 
+    /// Streams that some legs gave up though others have them, and those legs: they are asked again now, or what they
+    /// gave up in a bad hour would be missed when the others fail.
+    pub fn ask_again(&mut self) -> Vec<(u32, u8)> {
+        let all = self.all;
+        let is_partly_out = |topic: &&mut Topic| topic.is_wanted && topic.out != 0 && topic.out != all;
+        let partly = self.topics.iter_mut().map(|(id, topic)| (*id, topic)).filter(|(_, topic)| is_partly_out(&topic));
+        partly.map(|(id, topic)| (id, std::mem::take(&mut topic.out))).collect()
+    }
+
     /// What follows for the upstream from what one leg says, if anything does.
     pub fn say(&mut self, leg: u8, id: u32, word: Word) -> Option<Word> {
         if self.all == 1 {
@@ -123,6 +132,20 @@ mod tests {
         check(&mut legs, &[(0, Live, Some(Live)), (1, Live, Some(Live)), (0, Lost, None), (0, Stale, None)]);
         check(&mut legs, &[(1, Lost, Some(Lost)), (1, Stale, Some(Stale))]);
         check(&mut legs, &[(1, Live, Some(Live)), (0, Stale, None), (1, Stale, Some(Stale))]);
+    }
+
+    /// A leg that gave up is asked again while others bring the stream, and only then.
+    #[test]
+    fn a_leg_that_gave_up_is_asked_again() {
+        let mut legs = Legs::new(2);
+        legs.want(1);
+        check(&mut legs, &[(0, GaveUp, None), (1, Live, Some(Live))]);
+        assert_eq!(legs.ask_again(), [(1, 0b01)]);
+        assert_eq!(legs.ask_again(), []);
+        check(&mut legs, &[(0, Live, Some(Live)), (1, Lost, None)]);
+        check(&mut legs, &[(0, Refused, Some(Lost))]);
+        legs.unwant(1);
+        assert_eq!(legs.ask_again(), []);
     }
 
     #[test]
