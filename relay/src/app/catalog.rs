@@ -59,7 +59,8 @@ fn factory(specs: Vec<ChannelSpec>, symbols: Vec<Symbol>, pasts: Vec<Past>) -> F
             };
             let past = pasts.iter().find(|past| past.period_s(&symbol.name).is_some() && symbol.is_native());
             let past = past.map(|past| Arc::new(Known(past.clone())) as Arc<dyn deriv::Past + Send + Sync>);
-            let digits = symbol.pip_size.unwrap_or(DERIV_PIP_SIZE_USUAL);
+            let usual = || deriv::symbols::row(&symbol.name, None).map(|row| row.pip_size);
+            let digits = symbol.pip_size.or_else(usual).unwrap_or(DERIV_PIP_SIZE_USUAL);
             Some(Box::new(DerivSymbol::new(&symbol.name, source, past, digits)))
         }
         Topic::Rates { .. } | Topic::Stream { .. } => None,

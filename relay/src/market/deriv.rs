@@ -25,6 +25,7 @@ use super::event::Event;
 use super::product::{Answer, History, Out, Product, Question};
 use super::topic::Topic;
 use crate::limits::{DERIV_HISTORY_MAX, DERIV_WORK_SECONDS};
+use crate::venue::decimal::DECIMAL_DIGITS_MAX;
 use crate::wire::deriv::push::{OhlcView, TickView, ohlc_tail, tick_tail};
 use crate::wire::deriv::request::{GRANULARITIES_S, HistoryCall};
 use crate::wire::json::append;
@@ -151,10 +152,14 @@ impl DerivSymbol {
     fn read(&mut self, source: &str, event: &Event<'_>, now_ms: u64) -> Option<Option<Quote>> {
         match (&self.source, event) {
             (Source::Native { stream }, Event::Tick(tick)) if **stream == *source => {
+                // The venue says itself how fine its prices are.
+                self.pip_size = self.pip_size.max(tick.pip_size.min(DECIMAL_DIGITS_MAX as u32));
                 self.quote(tick.time_ms / 1000, tick.quote, tick.bid, tick.ask).map(Some)
             }
             (Source::Pair { trades, .. }, Event::Trade(trade)) if **trades == *source => {
                 let price = self.price(trade.price)?;
+                // Where nothing is known, a finer price than any before shows how fine they are: none is rounded.
+                self.pip_size = self.pip_size.max(price.digits());
                 Some(self.sampler.trade(price, now_ms))
             }
             (Source::Pair { tops, .. }, Event::Top(top)) if **tops == *source => {

@@ -20,6 +20,15 @@ impl Price {
         Some(Price { units: decimal.units().try_into().ok()?, scale: decimal.scale().try_into().ok()? })
     }
 
+    /// Fractional digits that say something: `0.34870000` has four.
+    pub fn digits(self) -> u32 {
+        let (mut units, mut digits) = (self.units, u32::from(self.scale));
+        while digits > 0 && units % 10 == 0 {
+            (units, digits) = (units / 10, digits - 1);
+        }
+        digits
+    }
+
     /// Appends it as a JSON number.
     pub fn write(self, out: &mut Vec<u8>) {
         self.decimal().write(out);
@@ -74,5 +83,12 @@ mod tests {
         }
         // Where the symbol's digits would not fit, its own do.
         assert_eq!(Price::parse("9223372036854775807", 0).unwrap().text(), "9223372036854775807");
+    }
+
+    #[test]
+    fn zeros_at_the_end_say_nothing() {
+        for (text, digits) in [("0.34870000", 4), ("2.1574", 4), ("95000.00", 0), ("0", 0), ("1.10", 1)] {
+            assert_eq!(Price::parse(text, 2).unwrap().digits(), digits, "{text}");
+        }
     }
 }

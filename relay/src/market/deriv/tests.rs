@@ -518,3 +518,14 @@ fn long_candles_take_several_pieces() {
     let expected: Vec<u64> = (0..=20).rev().map(|back| today_s - back * 86_400).collect();
     assert_eq!(epochs, expected);
 }
+
+/// A coin whose price is finer than is usual is not rounded in its candles.
+#[test]
+fn prices_show_how_fine_they_are() {
+    let mut world = World::pair();
+    world.want("candles cryBTCUSD 60", 100);
+    world.take("btcusdt@trade", &trade("0.34870000"), 100_100);
+    world.poll(101_000);
+    let value = world.said().pop().unwrap().1;
+    assert_eq!((value["close"].clone(), value["pip_size"].clone()), (json!("0.3487"), json!(4)));
+}
