@@ -119,7 +119,7 @@ pub async fn run(
             _ = second.tick() => {
                 ingest.borrow_mut().tick();
                 seconds += 1;
-                if seconds % ASK_AGAIN_SECONDS == 0 {
+                if seconds.is_multiple_of(ASK_AGAIN_SECONDS) {
                     ask_again(&mut together.borrow_mut(), &ingest.borrow(), &wants);
                 }
             }

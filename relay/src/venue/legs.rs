@@ -63,7 +63,7 @@ impl Legs {
     pub fn ask_again(&mut self) -> Vec<(u32, u8)> {
         let all = self.all;
         let is_partly_out = |topic: &&mut Topic| topic.is_wanted && topic.out != 0 && topic.out != all;
-        let partly = self.topics.iter_mut().map(|(id, topic)| (*id, topic)).filter(|(_, topic)| is_partly_out(&topic));
+        let partly = self.topics.iter_mut().map(|(id, topic)| (*id, topic)).filter(|(_, topic)| is_partly_out(topic));
         partly.map(|(id, topic)| (id, std::mem::take(&mut topic.out))).collect()
     }
 
