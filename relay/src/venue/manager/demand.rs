@@ -131,7 +131,13 @@ impl Manager {
             return;
         }
         topic.health = Health::Live;
-        topic.renew_at = u64::MAX;
+        // While two connections bring it, the broken one still has to be mended.
+        if topic.old.is_none() {
+            topic.is_broken = false;
+        }
+        if !topic.is_broken {
+            topic.renew_at = u64::MAX;
+        }
         if !topic.proven {
             topic.proven = true;
             self.unproven_count -= 1;
@@ -281,6 +287,7 @@ impl Manager {
         }
         if let Some(topic) = self.topics.get_mut(&id) {
             topic.old = None;
+            topic.is_old_broken = false;
         }
     }
 }

@@ -21,6 +21,8 @@ mod topic;
 mod watch;
 
 #[cfg(test)]
+mod mend_tests;
+#[cfg(test)]
 mod mock;
 #[cfg(test)]
 mod rotation_tests;

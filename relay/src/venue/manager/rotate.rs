@@ -148,8 +148,10 @@ impl Manager {
     pub(super) fn forget_old(&mut self, id: TopicId, now: u64) {
         let topic = self.topics.get_mut(&id).expect("a removed topic is on no connection");
         topic.old = None;
-        if !topic.place.is_granted() {
+        topic.is_old_broken = false;
+        if !topic.place.is_granted() || topic.is_broken {
             self.lose(id, now);
+            self.arm(id);
         }
     }
 
