@@ -39,6 +39,10 @@ impl Manager {
             Place::Asked(_) if had_given_up => self.age_from(id, now),
             _ => {}
         }
+        let topic = &self.topics[&id];
+        if topic.is_broken && (topic.old.is_none() || topic.is_old_broken) {
+            self.lose(id, now);
+        }
         self.arm(id);
     }
 
@@ -100,7 +104,10 @@ impl Manager {
             return;
         }
         topic.wanted = false;
-        topic.is_renewing = false;
+        if std::mem::take(&mut topic.is_renewing) {
+            // Owed as soon as it is wanted again.
+            topic.renew_at = now;
+        }
         match topic.place {
             Place::Queued(_) | Place::Ready(_) => {
                 self.finish(id);

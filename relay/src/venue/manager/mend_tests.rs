@@ -2,7 +2,7 @@
 
 use super::simulation::World;
 use super::tests::world;
-use super::{Action, Conn, TopicId};
+use super::{Action, Conn, Loss, TopicId};
 
 const FIRST: Conn = Conn { index: 0, life: 1 };
 const SECOND: Conn = Conn { index: 1, life: 1 };
@@ -63,6 +63,34 @@ fn a_chain_that_has_to_wait_for_its_renewal_is_stale_meanwhile() {
 }
 
 #[test]
+fn a_renewal_outlives_a_change_of_mind() {
+    let mut world = settled();
+    break_chain(&mut world, FIRST);
+    world.unwant(2);
+    world.run_for(10);
+    world.want(2, NAME);
+    world.run_for(5_000);
+    assert_eq!(world.seen[&2].lost_count, 1);
+    world.check_all_live();
+    world.run_for(60_000);
+    assert_eq!(world.sent.len(), 3, "ended and asked for once");
+}
+
+#[test]
+fn a_chain_that_breaks_unwanted_is_renewed_once_it_is_wanted() {
+    let mut world = settled();
+    world.unwant(2);
+    world.run_for(5_000);
+    break_chain(&mut world, FIRST);
+    world.run_for(5_000);
+    assert_eq!((renewals(&world), world.seen[&2].lost_count), (0, 0), "nobody waits for it");
+    world.want(2, NAME);
+    world.run_for(5_000);
+    assert_eq!((renewals(&world), world.seen[&2].lost_count), (1, 1));
+    world.check_all_live();
+}
+
+#[test]
 fn a_chain_that_breaks_before_its_grant_is_renewed_after_it() {
     let mut world =
         World::new(super::Settings::default(), super::mock::Rules { latency_ms: 0, ..Default::default() }, 1);
@@ -78,6 +106,22 @@ fn a_chain_that_breaks_before_its_grant_is_renewed_after_it() {
     manager.tick(1_000_230);
     let actions: Vec<_> = std::iter::from_fn(|| manager.poll()).collect();
     assert!(actions.contains(&Action::Renewed(TopicId(2))), "{actions:?}");
+}
+
+#[test]
+fn a_chain_that_broke_on_the_old_connection_is_renewed_if_the_successor_dies() {
+    let mut world = settled();
+    world.announce(FIRST);
+    world.run_for(1_500);
+    break_chain(&mut world, FIRST);
+    world.run_for(500);
+    assert_eq!((renewals(&world), world.seen[&2].lost_count), (0, 0), "the successor brings it");
+    world.kill(SECOND, Loss::Broken("reset".into()));
+    world.settle();
+    assert_eq!((renewals(&world), world.seen[&2].lost_count), (1, 1));
+    world.run_for(15_000);
+    world.check_all_live();
+    assert_eq!(world.count(|action| matches!(action, Action::Lost(_))), 1, "no other one");
 }
 
 #[test]

@@ -116,6 +116,9 @@ impl Manager {
                     self.links[index].members.remove(&id);
                 }
             }
+            // Asked for there, it has a fresh start; what it has here is as dead as before.
+            topic.is_old_broken = topic.old.is_some() && (topic.is_broken || topic.is_renewing);
+            topic.is_broken = false;
             topic.is_renewing = false;
             topic.place = Place::Ready(successor);
             self.links[successor].members.insert(id);
@@ -156,7 +159,7 @@ impl Manager {
     }
 
     /// The successor is gone: the stream is still held where it was.
-    pub(super) fn take_back(&mut self, id: TopicId, old: usize) {
+    pub(super) fn take_back(&mut self, id: TopicId, old: usize, now: u64) {
         let topic = self.topics.get_mut(&id).expect("a removed topic is on no connection");
         if !topic.wanted && matches!(topic.place, Place::Parting(_) | Place::Leaving(_)) {
             return self.finish(id);
@@ -165,9 +168,14 @@ impl Manager {
         topic.place = Place::Held(old);
         topic.old = None;
         topic.is_renewing = false;
+        topic.is_broken = false;
+        let is_broken = std::mem::take(&mut topic.is_old_broken);
         if let Some(place) = place {
             self.links[place].forget(id);
             self.links[place].members.remove(&id);
+        }
+        if is_broken {
+            self.mend(id, now);
         }
         self.arm(id);
     }
@@ -219,7 +227,7 @@ impl Manager {
                     self.links[index].members.remove(&id);
                     self.forget_old(id, now);
                 }
-                Some(old) => self.take_back(id, old),
+                Some(old) => self.take_back(id, old, now),
                 None => {
                     self.lose(id, now);
                     self.again(id);
