@@ -105,10 +105,17 @@ impl Manager {
         for id in members {
             let topic = self.topics.get_mut(&id).expect("a removed topic is on no connection");
             debug_assert!(topic.place.index() == Some(index), "what it holds has its place there");
+            let is_full = self.links[successor].members.len() >= self.links[successor].capacity;
             match topic.place {
                 // Its end was due: the connection's end is that too.
                 Place::Parting(_) if !topic.wanted => {
                     self.finish(id);
+                    continue;
+                }
+                // Until this one ends.
+                Place::Held(_) | Place::Parting(_) if is_full => continue,
+                _ if is_full => {
+                    self.again(id);
                     continue;
                 }
                 Place::Held(_) | Place::Parting(_) => topic.old = Some(index),
@@ -138,10 +145,16 @@ impl Manager {
         }
     }
 
-    /// Ends what was replaced. What the successor does not hold yet is lost for as long.
+    /// Ends what was replaced. What the successor does not hold yet is lost for as long; what it had no room for has its
+    /// place here until now, and queues again.
     fn leave(&mut self, index: usize, now: u64) {
         for id in std::mem::take(&mut self.links[index].members) {
-            self.forget_old(id, now);
+            if self.topics[&id].place.index() == Some(index) {
+                self.lose(id, now);
+                self.again(id);
+            } else {
+                self.forget_old(id, now);
+            }
         }
         self.actions.push_back(Action::Rotated { conn: self.links[index].conn() });
         self.close(index, now);
@@ -158,7 +171,7 @@ impl Manager {
         }
     }
 
-    /// The successor is gone: the stream is still held where it was.
+    /// The successor is gone, or may not hold it: the stream is still held where it was.
     pub(super) fn take_back(&mut self, id: TopicId, old: usize, now: u64) {
         let topic = self.topics.get_mut(&id).expect("a removed topic is on no connection");
         if !topic.wanted && matches!(topic.place, Place::Parting(_) | Place::Leaving(_)) {

@@ -131,6 +131,7 @@ impl Manager {
 impl super::topic::Topic {
     /// It is asked for: that is the renewal, if one was owed.
     pub(super) fn begin_anew(&mut self, now: u64) {
+        self.is_renewing = false;
         if std::mem::take(&mut self.is_broken) || self.renew_at <= now {
             let is_stale = self.health == Health::Stale;
             self.renew_at = if is_stale { now + wait_ms(self.renewals) } else { u64::MAX };
