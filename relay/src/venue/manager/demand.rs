@@ -39,6 +39,10 @@ impl Manager {
             Place::Asked(_) if had_given_up => self.age_from(id, now),
             _ => {}
         }
+        let topic = &self.topics[&id];
+        if topic.is_broken && (topic.old.is_none() || topic.is_old_broken) {
+            self.lose(id, now);
+        }
         self.arm(id);
     }
 
@@ -100,7 +104,10 @@ impl Manager {
             return;
         }
         topic.wanted = false;
-        topic.is_renewing = false;
+        if std::mem::take(&mut topic.is_renewing) {
+            // Owed as soon as it is wanted again.
+            topic.renew_at = now;
+        }
         match topic.place {
             Place::Queued(_) | Place::Ready(_) => {
                 self.finish(id);
@@ -131,7 +138,13 @@ impl Manager {
             return;
         }
         topic.health = Health::Live;
-        topic.renew_at = u64::MAX;
+        // While two connections bring it, the broken one still has to be mended.
+        if topic.old.is_none() {
+            topic.is_broken = false;
+        }
+        if !topic.is_broken {
+            topic.renew_at = u64::MAX;
+        }
         if !topic.proven {
             topic.proven = true;
             self.unproven_count -= 1;
@@ -281,6 +294,7 @@ impl Manager {
         }
         if let Some(topic) = self.topics.get_mut(&id) {
             topic.old = None;
+            topic.is_old_broken = false;
         }
     }
 }

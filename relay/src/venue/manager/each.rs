@@ -89,6 +89,7 @@ impl Manager {
         if let Some(sent_at) = seen {
             link.messages.seen(sent_at, link.heard_at);
         }
+        link.answered_up(request_id, link.heard_at);
         if is_last {
             link.requests.remove(&request_id);
         }

@@ -81,6 +81,8 @@ pub(super) struct Link {
     /// Unanswered, by request id.
     pub requests: BTreeMap<u64, Request>,
     pub request_id: u64,
+    /// The newest of them that the venue has answered, at least in part.
+    pub answered_up_to: u64,
 
     pub messages: Governor,
     pub long: Option<Governor>,
@@ -121,6 +123,7 @@ impl Link {
             parts: VecDeque::new(),
             requests: BTreeMap::new(),
             request_id: 0,
+            answered_up_to: 0,
             messages: Self::governor(settings),
             long: Self::long_governor(settings),
             is_each_answered: false,
@@ -168,6 +171,7 @@ impl Link {
         self.opened_at = now;
         self.heard_at = now;
         self.request_id = 0;
+        self.answered_up_to = 0;
         self.is_ready = true;
         self.messages = Self::governor(settings);
         self.long = Self::long_governor(settings);
@@ -237,14 +241,39 @@ impl Link {
         if !request.is_partly_answered {
             self.messages.seen(request.sent_at, now);
         }
+        self.answered_up(request_id, now);
         Some(request)
     }
 
-    /// A venue that has not answered within the window may see what comes next too close to what it has not seen yet.
-    fn is_behind(&self, settings: &Settings, now: u64) -> bool {
-        let waits =
-            |request: &Request| !request.is_partly_answered && request.sent_at + settings.message_window_ms <= now;
-        self.requests.values().any(waits)
+    /// Answers come in order: what was sent before and is unanswered was passed over, and seen by now.
+    pub fn answered_up(&mut self, request_id: u64, now: u64) {
+        if request_id <= self.answered_up_to {
+            return;
+        }
+        for request in self.requests.range(self.answered_up_to + 1..request_id).map(|(_, request)| request) {
+            if !request.is_partly_answered {
+                self.messages.seen(request.sent_at, now);
+            }
+        }
+        self.answered_up_to = request_id;
+    }
+
+    /// When the next request may go as far as unanswered ones are concerned: a venue that has not answered within the
+    /// window may see it too close to what it has not seen yet. Where a stream may stay without an answer one goes out
+    /// per window, as its answer would tell; but no more than the venue may see at once.
+    fn keeps_up_at(&self, settings: &Settings, now: u64) -> u64 {
+        let unseen = || {
+            let requests = self.requests.range(self.answered_up_to + 1..).map(|(_, request)| request);
+            requests.filter(|request| !request.is_partly_answered)
+        };
+        let is_behind = unseen().any(|request| request.sent_at + settings.message_window_ms <= now);
+        match unseen().last() {
+            Some(newest) if is_behind => {
+                let may_probe = self.is_each_answered && unseen().count() * 2 < settings.messages_per_second;
+                if may_probe { newest.sent_at + settings.message_window_ms } else { u64::MAX }
+            }
+            _ => now,
+        }
     }
 
     /// When it has a message to send, the limit aside. PONGs are apart.
@@ -254,14 +283,15 @@ impl Link {
 
     /// When it has a request to send and the long window has room for it; the short one aside.
     pub fn request_at(&self, settings: &Settings, now: u64) -> u64 {
-        if !self.is_ready || self.is_held_back || self.is_behind(settings, now) {
+        let keeps_up_at = self.keeps_up_at(settings, now);
+        if !self.is_ready || self.is_held_back || keeps_up_at == u64::MAX {
             return u64::MAX;
         }
         let due = match self.parts.is_empty() {
             false => now,
             true => self.subscribe_at(settings, now).min(self.unsubscribe_at(settings, now)),
         };
-        if due == u64::MAX { due } else { due.max(self.long_free_at(now)) }
+        if due == u64::MAX { due } else { due.max(self.long_free_at(now)).max(keeps_up_at) }
     }
 
     /// The long window's room. What comes late in it is spread, so that it is never used up.

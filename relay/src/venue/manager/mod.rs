@@ -21,6 +21,8 @@ mod topic;
 mod watch;
 
 #[cfg(test)]
+mod mend_tests;
+#[cfg(test)]
 mod mock;
 #[cfg(test)]
 mod rotation_tests;
@@ -105,8 +107,8 @@ impl Manager {
 
     /// Decides what is due. Call it after inputs and at `next_due`, then drain `poll`.
     pub fn tick(&mut self, now: u64) {
-        self.expire_topics(now);
         self.bury_dead_links(now);
+        self.expire_topics(now);
         self.rotate(now);
         self.place_queued(now);
         for index in 0..self.links.len() {

@@ -133,11 +133,7 @@ impl Manager {
         link.is_capacity_learned = true;
         self.actions.push_back(Action::Learned { conn, streams: link.capacity });
         for id in request.topics {
-            // Held where it was until now, and not where it was to be: that connection ends.
-            if self.topics.get(&id).is_some_and(|topic| topic.old.is_some()) {
-                self.lose(id, now);
-            }
-            self.again(id);
+            self.take_elsewhere(id, now);
         }
         // What has a slot here by the old limit and was not sent yet goes elsewhere too.
         let members = self.links[index].members.iter().rev().copied();
@@ -146,7 +142,15 @@ impl Manager {
             if self.links[index].members.len() <= self.links[index].capacity {
                 return;
             }
-            self.again(id);
+            self.take_elsewhere(id, now);
+        }
+    }
+
+    /// It may not be held where it was to be: it stays where it was until that ends, or queues again.
+    fn take_elsewhere(&mut self, id: TopicId, now: u64) {
+        match self.topics.get(&id).and_then(|topic| topic.old) {
+            Some(old) => self.take_back(id, old, now),
+            None => self.again(id),
         }
     }
 

@@ -105,10 +105,17 @@ impl Manager {
         for id in members {
             let topic = self.topics.get_mut(&id).expect("a removed topic is on no connection");
             debug_assert!(topic.place.index() == Some(index), "what it holds has its place there");
+            let is_full = self.links[successor].members.len() >= self.links[successor].capacity;
             match topic.place {
                 // Its end was due: the connection's end is that too.
                 Place::Parting(_) if !topic.wanted => {
                     self.finish(id);
+                    continue;
+                }
+                // Until this one ends.
+                Place::Held(_) | Place::Parting(_) if is_full => continue,
+                _ if is_full => {
+                    self.again(id);
                     continue;
                 }
                 Place::Held(_) | Place::Parting(_) => topic.old = Some(index),
@@ -116,6 +123,9 @@ impl Manager {
                     self.links[index].members.remove(&id);
                 }
             }
+            // Asked for there, it has a fresh start; what it has here is as dead as before.
+            topic.is_old_broken = topic.old.is_some() && (topic.is_broken || topic.is_renewing);
+            topic.is_broken = false;
             topic.is_renewing = false;
             topic.place = Place::Ready(successor);
             self.links[successor].members.insert(id);
@@ -135,10 +145,16 @@ impl Manager {
         }
     }
 
-    /// Ends what was replaced. What the successor does not hold yet is lost for as long.
+    /// Ends what was replaced. What the successor does not hold yet is lost for as long; what it had no room for has its
+    /// place here until now, and queues again.
     fn leave(&mut self, index: usize, now: u64) {
         for id in std::mem::take(&mut self.links[index].members) {
-            self.forget_old(id, now);
+            if self.topics[&id].place.index() == Some(index) {
+                self.lose(id, now);
+                self.again(id);
+            } else {
+                self.forget_old(id, now);
+            }
         }
         self.actions.push_back(Action::Rotated { conn: self.links[index].conn() });
         self.close(index, now);
@@ -148,13 +164,15 @@ impl Manager {
     pub(super) fn forget_old(&mut self, id: TopicId, now: u64) {
         let topic = self.topics.get_mut(&id).expect("a removed topic is on no connection");
         topic.old = None;
-        if !topic.place.is_granted() {
+        topic.is_old_broken = false;
+        if !topic.place.is_granted() || topic.is_broken {
             self.lose(id, now);
+            self.arm(id);
         }
     }
 
-    /// The successor is gone: the stream is still held where it was.
-    pub(super) fn take_back(&mut self, id: TopicId, old: usize) {
+    /// The successor is gone, or may not hold it: the stream is still held where it was.
+    pub(super) fn take_back(&mut self, id: TopicId, old: usize, now: u64) {
         let topic = self.topics.get_mut(&id).expect("a removed topic is on no connection");
         if !topic.wanted && matches!(topic.place, Place::Parting(_) | Place::Leaving(_)) {
             return self.finish(id);
@@ -163,9 +181,14 @@ impl Manager {
         topic.place = Place::Held(old);
         topic.old = None;
         topic.is_renewing = false;
+        topic.is_broken = false;
+        let is_broken = std::mem::take(&mut topic.is_old_broken);
         if let Some(place) = place {
             self.links[place].forget(id);
             self.links[place].members.remove(&id);
+        }
+        if is_broken {
+            self.mend(id, now);
         }
         self.arm(id);
     }
@@ -217,7 +240,7 @@ impl Manager {
                     self.links[index].members.remove(&id);
                     self.forget_old(id, now);
                 }
-                Some(old) => self.take_back(id, old),
+                Some(old) => self.take_back(id, old, now),
                 None => {
                     self.lose(id, now);
                     self.again(id);

@@ -244,3 +244,24 @@ fn a_broken_chain_is_mended_alone_and_not_at_any_price() {
     world.run_for(100_000);
     world.check_all_live();
 }
+
+#[test]
+fn what_a_successor_may_not_hold_stays_where_it_was_until_that_ends() {
+    for closes_when_too_many in [false, true] {
+        let mut world = world();
+        world.want_many(0..250);
+        world.run_for(15_000);
+        // 200 and 50 are asked for, and the 50 are too many.
+        let limit = Rules { streams_per_connection: 220, is_limit_unknown: true, closes_when_too_many, ..rules() };
+        world.venue.rules = limit;
+        world.announce(FIRST);
+        world.run_for(4_000);
+        let learned = world.count(|action| matches!(action, Action::Learned { .. }));
+        assert!((1..=2).contains(&learned), "{learned}");
+        assert_eq!(losses(&world), 0, "the old one still brings them");
+        assert!(world.heard.values().all(|at| world.now - at <= 1_100));
+        world.run_for(20_000);
+        assert!(losses(&world) <= 50, "at most those: {}", losses(&world));
+        world.check_all_live();
+    }
+}

@@ -104,6 +104,7 @@ impl Manager {
                 Method::Subscribe => {
                     debug_assert_eq!(topic.place, Place::Ready(index), "only what has a slot is subscribed");
                     topic.place = Place::Asked(index);
+                    topic.begin_anew(now);
                     self.age_from(id, now);
                 }
                 Method::Unsubscribe => {

@@ -417,6 +417,7 @@ fn trouble(world: &mut World, random: &mut StdRng) {
         (24..26, _) => world.banned_until = world.now + random.random_range(0..40_000),
         (26, Some(conn)) => {
             for name in world.venue.names(conn).iter().step_by(3) {
+                world.venue.silence(conn, name);
                 world.pool.of(conn).broken(conn, name, world.now);
             }
         }

@@ -79,6 +79,9 @@ pub(super) struct Topic {
     pub renewals: u32,
     pub renewed_at: u64,
     pub renew_at: u64,
+    /// Its chain is broken where it has its place, or at the old one: nothing comes from there any more.
+    pub is_broken: bool,
+    pub is_old_broken: bool,
     pub health: Health,
     pub linger_until: u64,
     pub asked_at: u64,
@@ -104,6 +107,8 @@ impl Topic {
             renewals: 0,
             renewed_at: 0,
             renew_at: u64::MAX,
+            is_broken: false,
+            is_old_broken: false,
             health: Health::New,
             linger_until: u64::MAX,
             asked_at: 0,

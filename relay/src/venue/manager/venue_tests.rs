@@ -22,6 +22,49 @@ fn one_bad_name_and_one_without_an_answer_take_nobody_down() {
     world.check_all_live();
 }
 
+/// Each name in a request of its own, as some venues want it.
+#[test]
+fn names_without_an_answer_delay_nobody() {
+    let settings = Settings { names_per_request: 1, ..Settings::default() };
+    let mut world = World::new(settings, Rules { answers_each: true, ..rules() }, 1);
+    world.want_many(0..3);
+    world.run_for(5_000);
+    world.want(501, &format!("{MUTE}name"));
+    world.want(502, &format!("{MUTE}other"));
+    world.run_for(3_000);
+    let before = world.sent.len();
+    world.want(9, "s9@trade");
+    world.run_for(1_500);
+    assert!(world.seen[&9].is_live, "asked for though two before it are unanswered");
+    for id in 10..16 {
+        world.want(id, &format!("s{id}@trade"));
+        world.run_for(150);
+    }
+    assert_eq!(world.sent.len(), before + 7, "a later answer tells that the venue has passed those over");
+    world.run_for(60_000);
+    assert_eq!(world.count(|action| matches!(action, Action::Down { .. })), 0);
+    world.check_all_live();
+}
+
+/// Whatever arrives at once after a delay must not be too much.
+#[test]
+fn a_venue_that_stops_answering_gets_few_requests() {
+    let settings = Settings { names_per_request: 1, ..Settings::default() };
+    for answers_each in [false, true] {
+        let mut world = World::new(settings.clone(), Rules { answers_each, ..rules() }, 1);
+        world.want_many(0..3);
+        world.run_for(5_000);
+        world.venue.stall(FIRST);
+        let before = world.sent.len();
+        for id in 10..60 {
+            world.want(id, &format!("s{id}@trade"));
+            world.run_for(180);
+        }
+        let sent = world.sent.len() - before;
+        assert!(sent <= 10, "{sent} in nine seconds without an answer");
+    }
+}
+
 #[test]
 fn a_stream_that_the_venue_ends_is_refused() {
     let mut world = World::new(Settings::default(), Rules { answers_each: true, ..rules() }, 1);

@@ -6,6 +6,8 @@ use super::{Action, Conn, Manager, Rotation, TopicId};
 /// The wait after the first renewal, doubled by each, and its bound.
 const RENEW_WAIT_MS: u64 = 5_000;
 const RENEW_WAIT_MS_MAX: u64 = 10 * 60_000;
+/// The bound for broken chains: silence may be normal, and there it is certain that nothing comes.
+const MEND_WAIT_MS_MAX: u64 = 30_000;
 /// Without a renewal for so long the waits begin anew.
 const RENEW_MEMORY_MS: u64 = 20 * 60_000;
 
@@ -20,15 +22,36 @@ impl Manager {
             return;
         };
         let members: Vec<_> = link.members.iter().copied().collect();
-        let named = |id: &TopicId| &*self.topics[id].name == stream && self.topics[id].place == Place::Held(place);
-        let Some(id) = members.into_iter().find(named) else {
+        let Some(id) = members.into_iter().find(|id| &*self.topics[id].name == stream) else {
             return;
         };
         let topic = self.topics.get_mut(&id).expect("a removed topic is on no connection");
-        let earliest = topic.renewed_at + wait_ms(topic.renewals);
+        if topic.old == Some(place) {
+            topic.is_old_broken = true;
+            if !topic.place.is_granted() || topic.is_broken {
+                self.lose(id, now);
+                self.arm(id);
+            }
+            return;
+        }
+        // Once its end is sent, what comes next is a fresh start anyway.
+        if matches!(topic.place, Place::Asked(_) | Place::Held(_) | Place::Parting(_)) {
+            self.mend(id, now);
+            self.watch(id, now);
+            self.arm(id);
+        }
+    }
+
+    /// Its chain is broken at its place: it is to be asked for again, and until then it is lost unless the connection
+    /// that ends still brings it.
+    pub(super) fn mend(&mut self, id: TopicId, now: u64) {
+        let topic = self.topics.get_mut(&id).expect("a removed topic is on no connection");
+        topic.is_broken = true;
+        let earliest = topic.renewed_at + wait_ms(topic.renewals).min(MEND_WAIT_MS_MAX);
         topic.renew_at = if topic.renewals == 0 { now } else { earliest.max(now) };
-        self.watch(id, now);
-        self.arm(id);
+        if topic.old.is_none() || topic.is_old_broken {
+            self.lose(id, now);
+        }
     }
 
     /// Deals with the silence of a topic, and with a renewal that is due.
@@ -106,6 +129,15 @@ impl Manager {
 }
 
 impl super::topic::Topic {
+    /// It is asked for: that is the renewal, if one was owed.
+    pub(super) fn begin_anew(&mut self, now: u64) {
+        self.is_renewing = false;
+        if std::mem::take(&mut self.is_broken) || self.renew_at <= now {
+            let is_stale = self.health == Health::Stale;
+            self.renew_at = if is_stale { now + wait_ms(self.renewals) } else { u64::MAX };
+        }
+    }
+
     fn note_renewal(&mut self, now: u64) {
         if now > self.renewed_at + RENEW_MEMORY_MS {
             self.renewals = 0;
