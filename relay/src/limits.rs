@@ -267,6 +267,10 @@ pub const MERGE_OVERLAP_MS: u64 = 10_000;
 /// Frames in a row with numbers behind those of the same source, after which its new numbers count.
 pub const MERGE_BACKWARD_MAX: u8 = 16;
 
+/// How long a source is dropped for numbers that nobody is known to have published, while nothing else is published;
+/// then they count.
+pub const MERGE_STUCK_MS: u64 = 2_000;
+
 /// Places that carry the same streams of one upstream, the first of them included.
 pub const LEGS_MAX: usize = 4;
 const _: () = assert!(2 * LEGS_MAX <= MERGE_SOURCES_MAX);

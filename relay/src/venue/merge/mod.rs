@@ -10,6 +10,8 @@ mod tally;
 mod turn;
 
 #[cfg(test)]
+mod renumbered;
+#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod tests;
@@ -136,6 +138,11 @@ impl Merge {
         }
     }
 
+    /// Frames are dropped for their numbers alone, and nothing was published since.
+    pub fn is_behind(&self) -> bool {
+        self.feeders.iter().any(|feeder| feeder.behind_ns.is_some())
+    }
+
     /// When `poll` has something, unless an offer changes that before.
     pub fn due_ns(&self) -> Option<u64> {
         let (_, held) = self.held.first_key_value()?;
@@ -213,7 +220,7 @@ impl Merge {
             }
             self.closed = closed;
         }
-        if time >= last || turn.is_restart {
+        if time >= last || turn.is_restart || turn.begins_anew {
             return self.publish(turn, time, time, time, tally);
         }
         if turn.company == Company::Alone && !turn.overlaps {
@@ -224,8 +231,7 @@ impl Merge {
             tally.late_published += 1;
             return self.publish(turn, time, time, last, tally);
         }
-        tally.late_dropped += 1;
-        Verdict::Late
+        self.late(turn, tally)
     }
 
     /// Its numbers are not above the last that was published.
@@ -242,7 +248,11 @@ impl Merge {
             tally.duplicates += 1;
             return Verdict::Duplicate;
         }
-        if is_unknown && !turn.is_backward && !turn.is_restart {
+        // Events that are only late are not a sign that the numbers begin anew.
+        let is_known = !is_unknown || self.rule.keeps_late() && self.recent.reaches(to);
+        let begins_anew = turn.begins_anew && !is_known;
+        let is_restart = turn.is_restart || begins_anew;
+        if is_unknown && !turn.is_backward && !is_restart {
             let is_within = !self.recent.is_empty() && to > self.recent.floor;
             if is_within && self.rule.keeps_late() {
                 tally.late_published += 1;
@@ -250,26 +260,25 @@ impl Merge {
                 return self.publish(turn, from, to, last, tally);
             }
             if is_within {
-                tally.late_dropped += 1;
-                return Verdict::Late;
+                return self.late(turn, tally);
             }
             if turn.overlaps || !is_alone {
+                self.note_behind(turn);
                 tally.duplicates += 1;
                 return Verdict::Duplicate;
             }
         }
         // A hole of one leg's own that it fills itself: its frames came in another order.
-        if is_unknown && !is_alone && !turn.is_restart && to > self.recent.floor && !self.recent.has_bytes(turn.hash) {
+        if is_unknown && !is_alone && !is_restart && to > self.recent.floor && !self.recent.has_bytes(turn.hash) {
             if !self.rule.keeps_late() {
-                tally.late_dropped += 1;
-                return Verdict::Late;
+                return self.late(turn, tally);
             }
             tally.late_published += 1;
             tally.notes.push(Note::CameLate { number: to });
             return self.publish(turn, from, to, last, tally);
         }
         // The source repeats itself, or begins anew; its numbers say nothing then, so the bytes decide.
-        let is_repeated = turn.company == Company::Legs && !turn.is_restart && self.recent.has_bytes(turn.hash);
+        let is_repeated = turn.company == Company::Legs && !is_restart && self.recent.has_bytes(turn.hash);
         if self.is_same_bytes(turn, tally) {
             return Verdict::Duplicate;
         }
@@ -277,14 +286,21 @@ impl Merge {
             tally.duplicates += 1;
             return Verdict::Duplicate;
         }
+        if begins_anew {
+            self.recent.clear(0);
+        }
         tally.disorder += 1;
-        self.publish(turn, from, to, if is_alone || turn.is_restart { to } else { last }, tally)
+        self.publish(turn, from, to, if is_alone || is_restart { to } else { last }, tally)
     }
 
     /// A whole book: the chain goes on from it.
     fn snapshot(&mut self, turn: Turn, from: u64, to: u64, tally: &mut Tally) -> Verdict {
         let Some(last) = self.last else { return self.publish(turn, from, to, to, tally) };
-        if turn.company != Company::Alone && to <= last && self.hole.is_none() && !turn.is_restart {
+        let is_restart = turn.is_restart || turn.begins_anew;
+        if turn.company != Company::Alone && to <= last && self.hole.is_none() && !is_restart {
+            if to < last {
+                self.note_behind(turn);
+            }
             tally.duplicates += 1;
             return Verdict::Duplicate;
         }
@@ -307,7 +323,8 @@ impl Merge {
                 return Verdict::Duplicate;
             }
             if from <= next {
-                if turn.company != Company::Alone && from < next {
+                if turn.company != Company::Alone && from < next && !turn.begins_anew {
+                    self.note_behind(turn);
                     tally.duplicates += 1;
                     return Verdict::Duplicate;
                 }
@@ -369,6 +386,13 @@ impl Merge {
         true
     }
 
+    /// State that is older than what was published.
+    fn late(&mut self, turn: Turn, tally: &mut Tally) -> Verdict {
+        self.note_behind(turn);
+        tally.late_dropped += 1;
+        Verdict::Late
+    }
+
     fn publish(&mut self, turn: Turn, from: u64, to: u64, last: u64, tally: &mut Tally) -> Verdict {
         let has_company = turn.company != Company::Alone;
         if has_company {
@@ -377,6 +401,10 @@ impl Merge {
         if has_company || !self.recent.is_empty() {
             let Turn { hash, now_ns, bit, .. } = turn;
             self.recent.push(Entry { from, to, hash, at_ns: now_ns, by: bit });
+        }
+        if to == last {
+            // Not one that came late: the stream goes on.
+            self.feeders.iter_mut().for_each(|feeder| feeder.behind_ns = None);
         }
         self.last = Some(last);
         self.last_ns = turn.now_ns;

@@ -53,6 +53,11 @@ impl Recent {
         self.entries.iter().rev().any(|entry| entry.hash == hash)
     }
 
+    /// Whether what was published about this number is kept.
+    pub fn reaches(&self, number: u64) -> bool {
+        number > self.floor && self.entries.iter().any(|entry| entry.from <= number)
+    }
+
     /// What covers these numbers.
     pub fn covering(&mut self, from: u64, to: u64) -> Option<&mut Entry> {
         self.entries.iter_mut().rev().find(|entry| entry.from <= from && to <= entry.to)
