@@ -264,6 +264,9 @@ pub const MERGE_SOURCES_MAX: usize = 16;
 /// For so long after its last frame a connection that was replaced may still bring what its successor has brought.
 pub const MERGE_OVERLAP_MS: u64 = 10_000;
 
+/// For so long after a connection came up beside another one the frames of both are remembered: the old one is left soon.
+pub const MERGE_DOUBLED_MS: u64 = 30_000;
+
 /// Frames in a row with numbers behind those of the same source, after which its new numbers count.
 pub const MERGE_BACKWARD_MAX: u8 = 16;
 

@@ -71,6 +71,8 @@ pub struct Merge {
     last_by: Option<(Source, u64)>,
     feeders: Vec<Feeder>,
     recent: Recent,
+    /// They are remembered only because another connection of the leg might bring them.
+    is_for_twin: bool,
     held: BTreeMap<u64, Held>,
     held_bytes: usize,
     hole: Option<Hole>,
@@ -107,6 +109,7 @@ impl Merge {
             last_by: None,
             feeders: Vec::new(),
             recent: Recent::default(),
+            is_for_twin: false,
             held: BTreeMap::new(),
             held_bytes: 0,
             hole: None,
@@ -344,7 +347,7 @@ impl Merge {
         let is_alone = turn.company == Company::Alone;
         if is_alone && self.held.is_empty() {
             let extent = Extent::Numbers { from: next, to: from - 1, is_counted };
-            tally.gap(extent, turn.source.leg, self.last_ns, None);
+            self.missed(extent, turn.source.leg, self.last_ns, tally);
             return self.publish(turn, from, to, to, tally);
         }
         self.is_patient = !is_alone;
@@ -376,9 +379,6 @@ impl Merge {
 
     /// Whether another source has brought these bytes, and this one not yet.
     fn is_same_bytes(&mut self, turn: Turn, tally: &mut Tally) -> bool {
-        if self.recent.is_empty() {
-            return false;
-        }
         let Some(entry) = self.recent.same_bytes(turn.hash, turn.bit) else { return false };
         entry.by |= turn.bit;
         tally.lag(turn.source.leg, turn.now_ns.saturating_sub(entry.at_ns));
@@ -394,11 +394,10 @@ impl Merge {
     }
 
     fn publish(&mut self, turn: Turn, from: u64, to: u64, last: u64, tally: &mut Tally) -> Verdict {
-        let has_company = turn.company != Company::Alone;
-        if has_company {
+        if turn.company != Company::Alone {
             tally.win(turn.source.leg);
         }
-        if has_company || !self.recent.is_empty() {
+        if turn.is_remembered || !self.recent.is_empty() {
             let Turn { hash, now_ns, bit, .. } = turn;
             self.recent.push(Entry { from, to, hash, at_ns: now_ns, by: bit });
         }

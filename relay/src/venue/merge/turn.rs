@@ -5,7 +5,7 @@ use std::hash::BuildHasher as _;
 use super::recent::Bit;
 use super::{Frame, Merge, NS_PER_MS, Source, Sources};
 use crate::limits::{MERGE_BACKWARD_MAX, MERGE_OVERLAP_MS, MERGE_SOURCES_MAX, MERGE_STUCK_MS};
-use crate::venue::sequence::Mark;
+use crate::venue::sequence::{Mark, Rule};
 
 /// A source that has brought the stream.
 #[derive(Debug)]
@@ -37,6 +37,8 @@ pub(super) struct Turn {
     pub(super) since_ns: u64,
     pub(super) bit: Bit,
     pub(super) company: Company,
+    /// Another source may bring it again.
+    pub(super) is_remembered: bool,
     /// Of the bytes, where they are compared.
     pub(super) hash: u64,
     pub(super) now_ns: u64,
@@ -66,7 +68,15 @@ impl Merge {
         } else if self.recent.is_empty() {
             self.recent.floor = self.last.unwrap_or(0);
         }
-        let is_compared = company != Company::Alone || !self.recent.is_empty();
+        // Where no number tells, the first frame that another connection brings again must be known by its bytes.
+        let is_doubled = matches!(self.rule, Rule::Free | Rule::Rows | Rule::Timed | Rule::Candles)
+            && sources.is_doubled(source, now_ns);
+        let is_remembered = company != Company::Alone || is_doubled;
+        if self.is_for_twin && !is_remembered {
+            self.recent.clear(0);
+        }
+        self.is_for_twin = company == Company::Alone && is_doubled && (self.is_for_twin || self.recent.is_empty());
+        let is_compared = is_remembered || !self.recent.is_empty();
         let hash = if is_compared { foldhash::fast::FixedState::default().hash_one(payload) } else { 0 };
         let overlaps = self.last_by.is_some_and(|(other, life)| {
             let is_other = (other, life) != (source, since_ns);
@@ -89,7 +99,19 @@ impl Merge {
                 feeder.max = Some(place);
             }
         }
-        Turn { source, since_ns, bit: 1 << at, company, hash, now_ns, is_backward, is_restart, begins_anew, overlaps }
+        Turn {
+            source,
+            since_ns,
+            bit: 1 << at,
+            company,
+            is_remembered,
+            hash,
+            now_ns,
+            is_backward,
+            is_restart,
+            begins_anew,
+            overlaps,
+        }
     }
 
     fn begins_anew(&self, at: usize, place: u64, now_ns: u64, sources: &Sources) -> bool {
