@@ -258,6 +258,10 @@ pub const MERGE_HELD_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// behind than that is known by its numbers alone.
 pub const MERGE_RECENT_FRAMES: usize = 256;
 
+/// Frames of a topic without numbers that are remembered so if they came within the last seconds: only their bytes tell
+/// what another leg brings again after a burst.
+pub const MERGE_RECENT_BURST_FRAMES: usize = 8192;
+
 /// Sources of one topic that are told apart: two connections for each of eight legs.
 pub const MERGE_SOURCES_MAX: usize = 16;
 

@@ -108,7 +108,7 @@ impl Merge {
             last_ns: 0,
             last_by: None,
             feeders: Vec::new(),
-            recent: Recent::default(),
+            recent: Recent::new(rule == Rule::Free),
             is_for_twin: false,
             held: BTreeMap::new(),
             held_bytes: 0,

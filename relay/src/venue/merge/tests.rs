@@ -1,5 +1,6 @@
 use super::super::sequence::Numbers;
 use super::*;
+use crate::limits::{MERGE_RECENT_BURST_FRAMES, MERGE_RECENT_FRAMES};
 use crate::venue::gap::Healer;
 
 pub(super) const MS: u64 = NS_PER_MS;
@@ -271,6 +272,25 @@ fn a_rotation_doubles_no_frame_without_a_number() {
         // What the venue says twice comes twice.
         assert_eq!(world.offer(new, &text(stream, 4), 51_000 * MS), Verdict::Publish, "{stream}");
     }
+}
+
+/// What one leg brings in a burst is known when the other brings it, however long the burst was.
+#[test]
+fn a_burst_without_numbers_comes_once() {
+    let mut world = World::legs("x@forceOrder");
+    let burst = 20 * MERGE_RECENT_FRAMES as u64;
+    for number in 0..burst {
+        assert_eq!(world.offer(A, &number.to_string(), 5_000 * MS), Verdict::Publish);
+    }
+    for number in 0..burst {
+        assert_eq!(world.offer(B, &number.to_string(), 5_100 * MS), Verdict::Duplicate, "{number}");
+    }
+    world.offer(A, "x", 60_000 * MS);
+    assert_eq!(world.merge.recent.len(), MERGE_RECENT_FRAMES, "a burst is not remembered for long");
+    for number in 0..2 * MERGE_RECENT_BURST_FRAMES {
+        world.offer(A, &format!("y{number}"), 61_000 * MS);
+    }
+    assert_eq!(world.merge.recent.len(), MERGE_RECENT_BURST_FRAMES);
 }
 
 /// A connection that came up for other streams costs memory for a while only.
