@@ -258,14 +258,25 @@ pub const MERGE_HELD_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// behind than that is known by its numbers alone.
 pub const MERGE_RECENT_FRAMES: usize = 256;
 
+/// Frames of a topic without numbers that are remembered so if they came within the last seconds: only their bytes tell
+/// what another leg brings again after a burst.
+pub const MERGE_RECENT_BURST_FRAMES: usize = 8192;
+
 /// Sources of one topic that are told apart: two connections for each of eight legs.
 pub const MERGE_SOURCES_MAX: usize = 16;
 
 /// For so long after its last frame a connection that was replaced may still bring what its successor has brought.
 pub const MERGE_OVERLAP_MS: u64 = 10_000;
 
+/// For so long after a connection came up beside another one the frames of both are remembered: the old one is left soon.
+pub const MERGE_DOUBLED_MS: u64 = 30_000;
+
 /// Frames in a row with numbers behind those of the same source, after which its new numbers count.
 pub const MERGE_BACKWARD_MAX: u8 = 16;
+
+/// How long a source is dropped for numbers that nobody is known to have published, while nothing else is published;
+/// then they count.
+pub const MERGE_STUCK_MS: u64 = 2_000;
 
 /// Places that carry the same streams of one upstream, the first of them included.
 pub const LEGS_MAX: usize = 4;

@@ -144,6 +144,48 @@ fn an_outage_of_all_legs_is_a_gap() {
     assert_eq!(relay.count("relay_upstream_gaps_total"), 1.0, "one outage is one gap");
 }
 
+/// Proves that an outage ends with what shows when the stream goes on: not with a frame that is waited for, nor with one
+/// that repeats what was published; and that legs which come back to lower numbers are heard.
+#[test]
+fn an_outage_ends_when_the_stream_goes_on() {
+    let (mut first, mut second) = (Venue::start(), Venue::start());
+    let relay = before(&first, &second);
+    let mut client = relay.client(&format!("/ws/{NAME}"));
+    first.until_asked(NAME);
+    second.until_asked(NAME);
+    send(&first, 5_001);
+    expect(&mut client, 5_001);
+    send(&second, 5_002);
+    expect(&mut client, 5_002);
+    for round in 0..2 {
+        first.vanish();
+        second.vanish();
+        relay.until_count("relay_upstream_gaps_total", "cause=\"outage\"", f64::from(round + 1));
+        first.listen();
+        second.listen();
+        first.until_asked(NAME);
+        second.until_asked(NAME);
+        if round == 0 {
+            send(&second, 5_002);
+            support::until("it is live", || state(&relay) == "live");
+            assert_eq!(gaps(&relay, "")[0]["state"], "open");
+            send(&first, 5_009);
+            expect(&mut client, 5_009);
+            support::until("the gap is told", || gaps(&relay, "")[0]["state"] == "missed");
+            let list = gaps(&relay, "");
+            assert_eq!((list.len(), &list[0]["from"], &list[0]["to"]), (1, &5_003.into(), &5_008.into()), "{list:?}");
+        } else {
+            for number in 1..5 {
+                send(&second, number);
+                expect(&mut client, number);
+            }
+            support::until("the gap is told", || gaps(&relay, "")[0]["state"] == "missed");
+            assert_eq!(state(&relay), "live");
+        }
+    }
+    assert_eq!(relay.count("relay_upstream_gaps_total"), 2.0, "one outage is one gap");
+}
+
 /// Proves what is listed of an outage where the numbers go on, and where there are none.
 #[test]
 fn outages_are_judged_by_the_numbers() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use self::order::{Order, Revived};
+use self::order::Order;
 use super::shared::Shared;
 use crate::fanout::channel::Channel;
 use crate::fanout::kind::Kind;
@@ -179,29 +179,37 @@ impl Ingest {
             self.shared.topics.prove(id);
         }
         let order = &mut self.order;
-        let revived =
-            entry.lost_ns.take().map(|_| Revived { gap: entry.outage.take(), disorder: order.tally.disorder });
-        if revived.is_some() {
-            entry.channel.set_condition(StreamState::Live);
-        }
+        let disorder = order.tally.disorder;
         let frame = Frame { source, payload, read_ns };
         let verdict = entry.merge.offer(frame, &order.sources, &mut order.tally);
         let is_waiting = verdict == Verdict::Held || entry.merge.due_ns().is_some();
+        let is_level = verdict == Verdict::Duplicate && !entry.merge.is_behind();
+        // What is missing shows when the stream goes on, not before.
+        let mut revived = None;
         match verdict {
-            Verdict::Publish => self.publish(id, payload, read_ns),
+            Verdict::Publish => {
+                revived = self.revive(id, disorder);
+                self.publish(id, payload, read_ns);
+            }
             Verdict::Held => self.hold(id),
+            Verdict::Duplicate if is_level => self.set_live(id),
             Verdict::Duplicate | Verdict::Late => {}
-        }
-        if revived.is_some() {
-            // That it is live again is news, whatever became of the frame.
-            let channel = self.entry(id)?.channel.clone();
-            self.post(&channel);
         }
         self.write_down(id, revived);
         if is_waiting {
             self.release(id);
         }
         Some(id)
+    }
+
+    /// The venue says what was published: the topic is there again, though nothing new has come.
+    fn set_live(&mut self, id: u32) {
+        let Some(entry) = self.entry(id) else { return };
+        if entry.lost_ns.take().is_some() {
+            entry.channel.set_condition(StreamState::Live);
+            let channel = entry.channel.clone();
+            self.post(&channel);
+        }
     }
 
     /// Puts a message into its channel's log.
@@ -313,13 +321,20 @@ impl Ingest {
         let now_ns = self.now_ns();
         let Some(entry) = self.entry(id) else { return };
         entry.fresh = true;
-        if entry.proven && entry.lost_ns.is_none() {
-            entry.lost_ns = Some(now_ns);
+        if !entry.proven {
+            return;
+        }
+        let (is_new, is_known) = (entry.lost_ns.is_none(), entry.outage.is_some());
+        // One that was quiet before is stale already, and maybe was not told everything since.
+        let since_ns = *entry.lost_ns.get_or_insert(now_ns);
+        if is_new {
             entry.channel.set_condition(StreamState::Recovering);
             let channel = entry.channel.clone();
-            self.counters().gaps.one();
             self.post(&channel);
-            self.begin_outage(id);
+        }
+        if !is_known {
+            self.counters().gaps.one();
+            self.begin_outage(id, since_ns);
         }
     }
 

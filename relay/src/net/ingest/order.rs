@@ -79,20 +79,32 @@ impl Ingest {
     /// Publishes the frames of a topic whose time has come.
     pub(super) fn release(&mut self, id: u32) {
         let now_ns = self.now_ns();
+        let disorder = self.order.tally.disorder;
+        let mut revived = None;
         while let Some(entry) = self.entries.get_mut(id as usize).and_then(Option::as_deref_mut)
             && let Some(frame) = entry.merge.poll(now_ns, &mut self.order.tally)
         {
+            // One that was read before the loss says nothing about what came of it.
+            if entry.lost_ns.is_none_or(|lost_ns| frame.read_ns > lost_ns) {
+                revived = revived.or(self.revive(id, disorder));
+            }
             self.publish(id, &frame.payload, frame.read_ns);
         }
         let is_over = |entry: &Entry| entry.merge.due_ns().is_none();
         if self.entries.get(id as usize).and_then(Option::as_deref).is_none_or(is_over) {
             self.order.holding.retain(|other| *other != id);
         }
-        self.write_down(id, None);
+        self.write_down(id, revived);
     }
 
-    /// Writes down what the merge found, and how the outage ended that this frame ended. `disorder` is what was counted
-    /// before it came.
+    /// The stream of a topic goes on: it is live, and its outage ends. `disorder` is what was counted before.
+    pub(super) fn revive(&mut self, id: u32, disorder: u64) -> Option<Revived> {
+        self.set_live(id);
+        let gap = self.entry(id)?.outage.take()?;
+        Some(Revived { gap, disorder })
+    }
+
+    /// Writes down what the merge found, and how the outage ended that a frame ended.
     pub(super) fn write_down(&mut self, id: u32, revived: Option<Revived>) {
         let notes = std::mem::take(&mut self.order.tally.notes);
         if notes.is_empty() && revived.is_none() {
@@ -101,7 +113,7 @@ impl Ingest {
         let Some(entry) = self.entries.get(id as usize).and_then(Option::as_deref) else { return };
         let (topic, rule) = (entry.channel.name.clone(), entry.merge.rule());
         let (upstream, now_ms) = (self.upstream, self.calendar_ms());
-        let mut outage = revived.as_ref().and_then(|revived| revived.gap);
+        let mut outage = revived.as_ref().map(|revived| revived.gap);
         let mut gaps = self.gaps();
         let mut missing_gaps = 0;
         for note in notes {
@@ -144,8 +156,8 @@ impl Ingest {
     }
 
     /// A stream that was live is interrupted.
-    pub(super) fn begin_outage(&mut self, id: u32) {
-        let (upstream, since_ms) = (self.upstream, self.calendar_ms());
+    pub(super) fn begin_outage(&mut self, id: u32, since_ns: u64) {
+        let (upstream, since_ms) = (self.upstream, self.shared.calendar_ms(since_ns));
         let Some(topic) = self.entry(id).map(|entry| entry.channel.name.clone()) else { return };
         let gap = Gap { topic, upstream, extent: Extent::Unknown, leg: None, since_ms, end: End::Open };
         let number = self.gaps().add(gap);
@@ -175,7 +187,7 @@ impl Ingest {
 /// A topic has data again.
 pub(super) struct Revived {
     /// The outage that ends.
-    pub gap: Option<u64>,
+    pub gap: u64,
     /// What had been counted before.
     pub disorder: u64,
 }

@@ -10,6 +10,8 @@ mod tally;
 mod turn;
 
 #[cfg(test)]
+mod renumbered;
+#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod tests;
@@ -69,6 +71,8 @@ pub struct Merge {
     last_by: Option<(Source, u64)>,
     feeders: Vec<Feeder>,
     recent: Recent,
+    /// They are remembered only because another connection of the leg might bring them.
+    is_for_twin: bool,
     held: BTreeMap<u64, Held>,
     held_bytes: usize,
     hole: Option<Hole>,
@@ -104,7 +108,8 @@ impl Merge {
             last_ns: 0,
             last_by: None,
             feeders: Vec::new(),
-            recent: Recent::default(),
+            recent: Recent::new(rule == Rule::Free),
+            is_for_twin: false,
             held: BTreeMap::new(),
             held_bytes: 0,
             hole: None,
@@ -134,6 +139,11 @@ impl Merge {
                 self.span(turn, from, to, is_counted, frame.payload, tally)
             }
         }
+    }
+
+    /// Frames are dropped for their numbers alone, and nothing was published since.
+    pub fn is_behind(&self) -> bool {
+        self.feeders.iter().any(|feeder| feeder.behind_ns.is_some())
     }
 
     /// When `poll` has something, unless an offer changes that before.
@@ -213,7 +223,7 @@ impl Merge {
             }
             self.closed = closed;
         }
-        if time >= last || turn.is_restart {
+        if time >= last || turn.is_restart || turn.begins_anew {
             return self.publish(turn, time, time, time, tally);
         }
         if turn.company == Company::Alone && !turn.overlaps {
@@ -224,8 +234,7 @@ impl Merge {
             tally.late_published += 1;
             return self.publish(turn, time, time, last, tally);
         }
-        tally.late_dropped += 1;
-        Verdict::Late
+        self.late(turn, tally)
     }
 
     /// Its numbers are not above the last that was published.
@@ -242,7 +251,11 @@ impl Merge {
             tally.duplicates += 1;
             return Verdict::Duplicate;
         }
-        if is_unknown && !turn.is_backward && !turn.is_restart {
+        // Events that are only late are not a sign that the numbers begin anew.
+        let is_known = !is_unknown || self.rule.keeps_late() && self.recent.reaches(to);
+        let begins_anew = turn.begins_anew && !is_known;
+        let is_restart = turn.is_restart || begins_anew;
+        if is_unknown && !turn.is_backward && !is_restart {
             let is_within = !self.recent.is_empty() && to > self.recent.floor;
             if is_within && self.rule.keeps_late() {
                 tally.late_published += 1;
@@ -250,26 +263,25 @@ impl Merge {
                 return self.publish(turn, from, to, last, tally);
             }
             if is_within {
-                tally.late_dropped += 1;
-                return Verdict::Late;
+                return self.late(turn, tally);
             }
             if turn.overlaps || !is_alone {
+                self.note_behind(turn);
                 tally.duplicates += 1;
                 return Verdict::Duplicate;
             }
         }
         // A hole of one leg's own that it fills itself: its frames came in another order.
-        if is_unknown && !is_alone && !turn.is_restart && to > self.recent.floor && !self.recent.has_bytes(turn.hash) {
+        if is_unknown && !is_alone && !is_restart && to > self.recent.floor && !self.recent.has_bytes(turn.hash) {
             if !self.rule.keeps_late() {
-                tally.late_dropped += 1;
-                return Verdict::Late;
+                return self.late(turn, tally);
             }
             tally.late_published += 1;
             tally.notes.push(Note::CameLate { number: to });
             return self.publish(turn, from, to, last, tally);
         }
         // The source repeats itself, or begins anew; its numbers say nothing then, so the bytes decide.
-        let is_repeated = turn.company == Company::Legs && !turn.is_restart && self.recent.has_bytes(turn.hash);
+        let is_repeated = turn.company == Company::Legs && !is_restart && self.recent.has_bytes(turn.hash);
         if self.is_same_bytes(turn, tally) {
             return Verdict::Duplicate;
         }
@@ -277,14 +289,21 @@ impl Merge {
             tally.duplicates += 1;
             return Verdict::Duplicate;
         }
+        if begins_anew {
+            self.recent.clear(0);
+        }
         tally.disorder += 1;
-        self.publish(turn, from, to, if is_alone || turn.is_restart { to } else { last }, tally)
+        self.publish(turn, from, to, if is_alone || is_restart { to } else { last }, tally)
     }
 
     /// A whole book: the chain goes on from it.
     fn snapshot(&mut self, turn: Turn, from: u64, to: u64, tally: &mut Tally) -> Verdict {
         let Some(last) = self.last else { return self.publish(turn, from, to, to, tally) };
-        if turn.company != Company::Alone && to <= last && self.hole.is_none() && !turn.is_restart {
+        let is_restart = turn.is_restart || turn.begins_anew;
+        if turn.company != Company::Alone && to <= last && self.hole.is_none() && !is_restart {
+            if to < last {
+                self.note_behind(turn);
+            }
             tally.duplicates += 1;
             return Verdict::Duplicate;
         }
@@ -307,7 +326,8 @@ impl Merge {
                 return Verdict::Duplicate;
             }
             if from <= next {
-                if turn.company != Company::Alone && from < next {
+                if turn.company != Company::Alone && from < next && !turn.begins_anew {
+                    self.note_behind(turn);
                     tally.duplicates += 1;
                     return Verdict::Duplicate;
                 }
@@ -327,7 +347,7 @@ impl Merge {
         let is_alone = turn.company == Company::Alone;
         if is_alone && self.held.is_empty() {
             let extent = Extent::Numbers { from: next, to: from - 1, is_counted };
-            tally.gap(extent, turn.source.leg, self.last_ns, None);
+            self.missed(extent, turn.source.leg, self.last_ns, tally);
             return self.publish(turn, from, to, to, tally);
         }
         self.is_patient = !is_alone;
@@ -359,9 +379,6 @@ impl Merge {
 
     /// Whether another source has brought these bytes, and this one not yet.
     fn is_same_bytes(&mut self, turn: Turn, tally: &mut Tally) -> bool {
-        if self.recent.is_empty() {
-            return false;
-        }
         let Some(entry) = self.recent.same_bytes(turn.hash, turn.bit) else { return false };
         entry.by |= turn.bit;
         tally.lag(turn.source.leg, turn.now_ns.saturating_sub(entry.at_ns));
@@ -369,14 +386,24 @@ impl Merge {
         true
     }
 
+    /// State that is older than what was published.
+    fn late(&mut self, turn: Turn, tally: &mut Tally) -> Verdict {
+        self.note_behind(turn);
+        tally.late_dropped += 1;
+        Verdict::Late
+    }
+
     fn publish(&mut self, turn: Turn, from: u64, to: u64, last: u64, tally: &mut Tally) -> Verdict {
-        let has_company = turn.company != Company::Alone;
-        if has_company {
+        if turn.company != Company::Alone {
             tally.win(turn.source.leg);
         }
-        if has_company || !self.recent.is_empty() {
+        if turn.is_remembered || !self.recent.is_empty() {
             let Turn { hash, now_ns, bit, .. } = turn;
             self.recent.push(Entry { from, to, hash, at_ns: now_ns, by: bit });
+        }
+        if to == last {
+            // Not one that came late: the stream goes on.
+            self.feeders.iter_mut().for_each(|feeder| feeder.behind_ns = None);
         }
         self.last = Some(last);
         self.last_ns = turn.now_ns;

@@ -1,5 +1,8 @@
 //! The connections of an upstream, as the merge needs to know them.
 
+use super::NS_PER_MS;
+use crate::limits::MERGE_DOUBLED_MS;
+
 /// One connection of one leg. Its number may be another life's later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Source {
@@ -65,6 +68,14 @@ impl Sources {
     /// Whether another leg stands: it brings the same, or will.
     pub fn has_other_leg(&self, leg: u8) -> bool {
         self.is_split && self.known.iter().any(|line| line.source.leg != leg && line.state == State::Up)
+    }
+
+    /// Whether another connection of its leg stands, and one of the two is new: it may bring the same.
+    pub fn is_doubled(&self, source: Source, now_ns: u64) -> bool {
+        let is_recent = |line: &Line| now_ns.saturating_sub(line.since_ns) <= MERGE_DOUBLED_MS * NS_PER_MS;
+        let mine = self.line(source).is_some_and(is_recent);
+        let is_twin = |line: &&Line| line.source.leg == source.leg && line.source != source && line.state == State::Up;
+        self.known.iter().filter(is_twin).any(|line| mine || is_recent(line))
     }
 
     fn line(&self, source: Source) -> Option<&Line> {

@@ -1,5 +1,6 @@
 use super::super::sequence::Numbers;
 use super::*;
+use crate::limits::{MERGE_RECENT_BURST_FRAMES, MERGE_RECENT_FRAMES};
 use crate::venue::gap::Healer;
 
 pub(super) const MS: u64 = NS_PER_MS;
@@ -245,6 +246,72 @@ fn a_rotation_costs_no_frame_and_doubles_none() {
     world.sources.down(new, true);
     assert_eq!(world.trade(third, 8, 14), Verdict::Duplicate);
     assert_eq!(world.trade(third, 9, 15), Verdict::Publish);
+}
+
+/// Streams without numbers are told by their bytes; the first frame that both connections bring is known too.
+#[test]
+fn a_rotation_doubles_no_frame_without_a_number() {
+    let new = Source { leg: 0, conn: 1 };
+    let text = |stream: &str, number: u64| match stream {
+        "x@forceOrder" => format!("{{}} {number}"),
+        "!ticker@arr" => format!(r#"[{{"E":{number}}}]"#),
+        _ => format!(r#"{{"E":{number},"k":{{"t":1,"x":false}}}}"#),
+    };
+    for stream in ["x@forceOrder", "x@ticker", "!ticker@arr", "x@kline_1m"] {
+        let mut world = World::of(stream);
+        world.sources.up(A, 1);
+        world.offer(A, &text(stream, 1), 40_000 * MS);
+        assert!(world.merge.recent.is_empty(), "{stream}: nobody else may bring it");
+        world.sources.up(new, 50_000 * MS);
+        for number in 2..5 {
+            let now_ns = (50_000 + number) * MS;
+            assert_eq!(world.offer(A, &text(stream, number), now_ns), Verdict::Publish, "{stream} {number}");
+            assert_eq!(world.offer(new, &text(stream, number), now_ns + 1), Verdict::Duplicate, "{stream} {number}");
+        }
+        world.sources.down(A, true);
+        // What the venue says twice comes twice.
+        assert_eq!(world.offer(new, &text(stream, 4), 51_000 * MS), Verdict::Publish, "{stream}");
+    }
+}
+
+/// What one leg brings in a burst is known when the other brings it, however long the burst was.
+#[test]
+fn a_burst_without_numbers_comes_once() {
+    let mut world = World::legs("x@forceOrder");
+    let burst = 20 * MERGE_RECENT_FRAMES as u64;
+    for number in 0..burst {
+        assert_eq!(world.offer(A, &number.to_string(), 5_000 * MS), Verdict::Publish);
+    }
+    for number in 0..burst {
+        assert_eq!(world.offer(B, &number.to_string(), 5_100 * MS), Verdict::Duplicate, "{number}");
+    }
+    world.offer(A, "x", 60_000 * MS);
+    assert_eq!(world.merge.recent.len(), MERGE_RECENT_FRAMES, "a burst is not remembered for long");
+    for number in 0..2 * MERGE_RECENT_BURST_FRAMES {
+        world.offer(A, &format!("y{number}"), 61_000 * MS);
+    }
+    assert_eq!(world.merge.recent.len(), MERGE_RECENT_BURST_FRAMES);
+}
+
+/// A connection that came up for other streams costs memory for a while only.
+#[test]
+fn a_twin_that_brings_nothing_is_forgotten() {
+    let mut world = World::of("x@ticker");
+    world.sources.up(A, 1);
+    world.sources.up(Source { leg: 0, conn: 1 }, 50_000 * MS);
+    for (seconds, is_remembered) in [(50, true), (60, true), (79, true), (81, false), (82, false)] {
+        world.offer(A, &format!(r#"{{"E":{seconds}}}"#), seconds * 1_000 * MS);
+        assert_eq!(!world.merge.recent.is_empty(), is_remembered, "{seconds}");
+    }
+}
+
+/// With one source too, numbers that have holes are found out: else each trade would be a gap.
+#[test]
+fn sparse_numbers_of_one_source_are_found_out() {
+    let mut world = World::of("x@trade");
+    world.sources.up(A, 1);
+    (0..100).for_each(|at| assert_eq!(world.trade(A, at * 3, 10 + at), Verdict::Publish));
+    assert_eq!((world.missed().len(), world.merge.rule()), (16, Rule::Rises("t")));
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::hash::BuildHasher as _;
 
 use super::recent::Bit;
 use super::{Frame, Merge, NS_PER_MS, Source, Sources};
-use crate::limits::{MERGE_BACKWARD_MAX, MERGE_OVERLAP_MS, MERGE_SOURCES_MAX};
-use crate::venue::sequence::Mark;
+use crate::limits::{MERGE_BACKWARD_MAX, MERGE_OVERLAP_MS, MERGE_SOURCES_MAX, MERGE_STUCK_MS};
+use crate::venue::sequence::{Mark, Rule};
 
 /// A source that has brought the stream.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub(super) struct Feeder {
     pub(super) max: Option<u64>,
     /// Frames in a row that went back.
     pub(super) backward: u8,
+    /// Since when its frames are dropped for their numbers alone, if nothing was published since.
+    pub(super) behind_ns: Option<u64>,
 }
 
 /// Who else brings the stream now.
@@ -35,6 +37,8 @@ pub(super) struct Turn {
     pub(super) since_ns: u64,
     pub(super) bit: Bit,
     pub(super) company: Company,
+    /// Another source may bring it again.
+    pub(super) is_remembered: bool,
     /// Of the bytes, where they are compared.
     pub(super) hash: u64,
     pub(super) now_ns: u64,
@@ -42,6 +46,9 @@ pub(super) struct Turn {
     pub(super) is_backward: bool,
     /// It has done so for long: its numbers begin anew.
     pub(super) is_restart: bool,
+    /// It is lower than what was published, and nobody who is there has brought that, or it has been so for too long:
+    /// unless the frame is known, the venue's numbers begin anew.
+    pub(super) begins_anew: bool,
     /// Another source published the newest frame, and this one was there already.
     pub(super) overlaps: bool,
 }
@@ -61,7 +68,15 @@ impl Merge {
         } else if self.recent.is_empty() {
             self.recent.floor = self.last.unwrap_or(0);
         }
-        let is_compared = company != Company::Alone || !self.recent.is_empty();
+        // Where no number tells, the first frame that another connection brings again must be known by its bytes.
+        let is_doubled = matches!(self.rule, Rule::Free | Rule::Rows | Rule::Timed | Rule::Candles)
+            && sources.is_doubled(source, now_ns);
+        let is_remembered = company != Company::Alone || is_doubled;
+        if self.is_for_twin && !is_remembered {
+            self.recent.clear(0);
+        }
+        self.is_for_twin = company == Company::Alone && is_doubled && (self.is_for_twin || self.recent.is_empty());
+        let is_compared = is_remembered || !self.recent.is_empty();
         let hash = if is_compared { foldhash::fast::FixedState::default().hash_one(payload) } else { 0 };
         let overlaps = self.last_by.is_some_and(|(other, life)| {
             let is_other = (other, life) != (source, since_ns);
@@ -69,6 +84,7 @@ impl Merge {
             is_other && !is_lost && since_ns <= self.last_ns
         });
         let is_time = matches!(mark, Some(Mark::Time(_) | Mark::Candle { .. }));
+        let begins_anew = mark.is_some_and(|mark| self.begins_anew(at, mark.place(), now_ns, sources));
         let feeder = &mut self.feeders[at];
         feeder.heard_ns = now_ns;
         let (mut is_backward, mut is_restart) = (false, false);
@@ -83,7 +99,34 @@ impl Merge {
                 feeder.max = Some(place);
             }
         }
-        Turn { source, since_ns, bit: 1 << at, company, hash, now_ns, is_backward, is_restart, overlaps }
+        Turn {
+            source,
+            since_ns,
+            bit: 1 << at,
+            company,
+            is_remembered,
+            hash,
+            now_ns,
+            is_backward,
+            is_restart,
+            begins_anew,
+            overlaps,
+        }
+    }
+
+    fn begins_anew(&self, at: usize, place: u64, now_ns: u64, sources: &Sources) -> bool {
+        let Some(last) = self.last.filter(|last| place < *last) else { return false };
+        let is_stuck = |since_ns: u64| now_ns.saturating_sub(since_ns) >= MERGE_STUCK_MS * NS_PER_MS;
+        let knows =
+            |other: &Feeder| other.max.is_some_and(|max| max >= last) && sources.is_up(other.source, other.since_ns);
+        let feeder = &self.feeders[at];
+        let is_new = feeder.since_ns > self.last_ns && !self.feeders.iter().any(knows);
+        is_new || feeder.behind_ns.is_some_and(is_stuck)
+    }
+
+    /// A frame is dropped, though nobody is known to have brought it.
+    pub(super) fn note_behind(&mut self, turn: Turn) {
+        self.feeders[turn.bit.trailing_zeros() as usize].behind_ns.get_or_insert(turn.now_ns);
     }
 
     /// The place of a source; a new life of it starts with nothing.
@@ -124,6 +167,6 @@ impl Merge {
 
 impl Feeder {
     fn new(source: Source, since_ns: u64) -> Feeder {
-        Feeder { source, since_ns, heard_ns: 0, max: None, backward: 0 }
+        Feeder { source, since_ns, heard_ns: 0, max: None, backward: 0, behind_ns: None }
     }
 }
