@@ -66,6 +66,21 @@ fn a_symbol_keeps_its_spelling_for_the_venue() {
     assert_eq!(instruments, ["BTC-USDT"]);
 }
 
+/// Else no stream would ever match it, and nobody would be told why.
+#[test]
+fn a_symbol_of_another_venues_spelling_is_told_the_right_one() {
+    check_file(
+        "[[upstream]]\nkind = \"binance\"\nsymbols = [\"btcusdt\", \"BTC-USDT\", \"eth_usdt\", \"-\"]\n\
+         [[upstream]]\nkind = \"sim\"\nsymbols = [\"R_100\", \"BTC/USDT\"]",
+        &[
+            r#"relay.toml:3: upstream.symbols = "BTC-USDT": must be spelled as kind "binance" does: "BTCUSDT""#,
+            r#"relay.toml:3: upstream.symbols = "eth_usdt": must be spelled as kind "binance" does: "ethusdt""#,
+            r#"relay.toml:3: upstream.symbols = "-": must be a symbol, such as "btcusdt""#,
+            r#"relay.toml:6: upstream.symbols = "BTC/USDT": must be spelled as kind "sim" does: "BTCUSDT""#,
+        ],
+    );
+}
+
 #[test]
 fn a_poller_knows_its_endpoint_and_what_it_may_cost() {
     let rest = |text: &str| match source(&format!("kind = \"rest\"\n{text}")) {
