@@ -82,7 +82,39 @@ pub struct Addresses {
     pub admin: Option<SocketAddr>,
 }
 
+/// What the files that a configuration names say, and what its lists come to.
+struct Known {
+    /// One for each upstream.
+    ways: Vec<Way>,
+    native: Arc<Native>,
+    catalog: Arc<Catalog>,
+    users: sources::Settings,
+}
+
+impl Known {
+    /// Reads files; takes no port and starts nothing.
+    fn read(config: &Config) -> anyhow::Result<Known> {
+        let way =
+            |upstream: &Upstream| Way::of(config, upstream).with_context(|| format!("upstream {}", upstream.name));
+        let ways = config.upstreams.iter().map(way).collect::<anyhow::Result<_>>()?;
+        let native = Arc::new(Native::new(config)?);
+        let catalog = Arc::new(catalog::catalog(config, native.clone())?);
+        Ok(Known { ways, native, catalog, users: sources::settings(config)? })
+    }
+}
+
 impl App {
+    /// What can be wrong with a configuration that is sound as a text: all that [`App::bind`] looks at but the ports and
+    /// where recordings go.
+    pub fn check(config: &Config) -> anyhow::Result<()> {
+        let Known { native, catalog, .. } = Known::read(config)?;
+        // Nobody hears what is wanted.
+        let senders = config.upstreams.iter().map(|_| unbounded_channel().0).collect();
+        let topics =
+            topics(config, route(config, native, catalog), senders, unbounded_channel().0, unbounded_channel().0);
+        keep_always(config, &topics)
+    }
+
     /// Takes the ports; after this nothing about the start can fail but the machine.
     pub fn bind(config: Config) -> anyhow::Result<App> {
         // A signal that comes from here on is answered by a drain.
@@ -98,16 +130,14 @@ impl App {
             listener.set_nonblocking(true)?;
             anyhow::Ok(listener)
         });
+        let Known { ways, native, catalog, users } = Known::read(&config)?;
         let (mut senders, mut upstreams) = (Vec::new(), Vec::new());
-        for upstream in &config.upstreams {
+        for way in ways {
             let (sender, demand) = unbounded_channel();
             senders.push(sender);
-            let way = Way::of(&config, upstream).with_context(|| format!("upstream {}", upstream.name))?;
             upstreams.push(Start { way, recorder: None, demand });
         }
         let (desk, market) = unbounded_channel();
-        let native = Arc::new(Native::new(&config)?);
-        let catalog = Arc::new(catalog::catalog(&config, native.clone())?);
         let names =
             config.upstreams.iter().zip(&upstreams).map(|(upstream, start)| (upstream.name.clone(), start.way.legs()));
         let names = names.chain([(MARKET.to_owned(), 0), (USERS.to_owned(), 0)]).collect::<Vec<_>>().into_iter();
@@ -116,8 +146,8 @@ impl App {
         for (start, recorder) in upstreams.iter_mut().zip(recorders) {
             start.recorder = recorder;
         }
-        let (accounts, users) = unbounded_channel();
-        let users = (sources::settings(&config)?, users);
+        let (accounts, wanted) = unbounded_channel();
+        let users = (users, wanted);
         let limits = &config.limits;
         let shared = Shared {
             clock,
@@ -141,7 +171,7 @@ impl App {
             draining: AtomicBool::new(false),
             config,
         };
-        keep_always(&shared)?;
+        keep_always(&shared.config, &shared.topics)?;
         Ok(App {
             shared: Arc::new(shared),
             listeners,
@@ -276,17 +306,17 @@ fn topics(
 }
 
 /// Streams that are held without a client.
-fn keep_always(shared: &Shared) -> anyhow::Result<()> {
-    for name in shared.config.upstreams.iter().flat_map(|upstream| &upstream.always) {
+fn keep_always(config: &Config, topics: &Topics) -> anyhow::Result<()> {
+    for name in config.upstreams.iter().flat_map(|upstream| &upstream.always) {
         // What the relay alone has a name for, such as `r_100@tick`, may be held as well.
         let (text, kind) = match market::internal_kind(name) {
             Some(kind) => (name.clone(), kind),
             None => {
-                let name = Name::parse(name, shared.config.profile).with_context(|| format!("always: {name}"))?;
+                let name = Name::parse(name, config.profile).with_context(|| format!("always: {name}"))?;
                 (name.text().to_owned(), name.kind())
             }
         };
-        shared.topics.keep(&text, kind).with_context(|| format!("always: {text}"))?;
+        topics.keep(&text, kind).with_context(|| format!("always: {text}"))?;
     }
     Ok(())
 }

@@ -34,6 +34,16 @@ fn main() -> ExitCode {
             eprintln!("{}", text.trim_end());
             ExitCode::from(exit_code)
         }
+        Outcome::Check { config, text } => match App::check(&config) {
+            Ok(()) => {
+                say(text.trim_end());
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("relay: {error:#}");
+                ExitCode::from(EXIT_USAGE)
+            }
+        },
         Outcome::Key(command) => match key(&command) {
             Ok(Said { out, err }) => {
                 say(&out);

@@ -188,6 +188,31 @@ fn check_judges_without_running() {
     assert_eq!(good.code, Some(0), "{}", good.stderr);
 }
 
+/// Proves that `relay check` refuses what the start would: files that are not there or say nothing, and names that are none.
+#[test]
+fn check_looks_where_the_start_does() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let path = file.path().to_str().expect("text");
+    let empty = tempfile::NamedTempFile::new().expect("another");
+    let ca_file = empty.path().to_str().expect("text");
+    let refused = |text: &str, words: &[&str]| {
+        std::fs::write(file.path(), format!("listen = \"127.0.0.1:0\"\nadmin = \"off\"\n[[upstream]]\n{text}"))
+            .expect("it is written");
+        for args in [&["check", "--config", path][..], &["--config", path]] {
+            let bad = run(args);
+            assert_eq!((bad.code, bad.stdout.as_str()), (Some(2), ""), "{text}");
+            assert!(words.iter().all(|word| bad.stderr.contains(word)), "{text}: {}", bad.stderr);
+        }
+    };
+    refused("kind = \"binance\"\nca_file = \"/nonexistent/ca.pem\"", &["upstream binance", "/nonexistent/ca.pem"]);
+    refused(&format!("kind = \"binance\"\nca_file = {ca_file:?}"), &[ca_file, "no certificate"]);
+    let socketio = "kind = \"socketio\"\nurl = \"ws://127.0.0.1:1\"\napi_key_file = \"/nonexistent/key\"";
+    refused(socketio, &["upstream socketio", "api_key_file /nonexistent/key"]);
+    refused("kind = \"replay\"\nfile = \"/nonexistent/x.rec\"", &["upstream replay", "/nonexistent/x.rec"]);
+    refused("kind = \"okx\"\nsymbols = [\"BTC-USDT-SWAP\"]", &["upstream okx", "BTC-USDT-SWAP"]);
+    refused("kind = \"sim\"\nalways = [\"btcusdt@trades\"]", &["always", "btcusdt@trades"]);
+}
+
 /// The digest of a key, by the program; `None` if it refuses.
 fn hashed(input: &str) -> Option<String> {
     let hashed = run_with_input(&["key", "hash"], input);

@@ -30,6 +30,7 @@ use market::{Market, STEP_MS, Settings};
 use serde_json::json;
 use server::{Clock, Venue};
 use std::cell::RefCell;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
@@ -148,15 +149,35 @@ fn tell(kind: Kind, args: &Args, listener: &std::net::TcpListener, control: &std
         "url": url,
         "rest_url": rest_url,
     }))?;
-    eprintln!("try: relay --upstream {}={url}", kind.name());
-    let mut lines = vec![format!("kind = \"{}\"", kind.name()), format!("url = \"{url}\"")];
-    if matches!(kind, Kind::Binance | Kind::BinanceUsdm) {
-        lines.push(format!("rest_url = \"{rest_url}\""));
-    }
-    if let Some(folder) = &args.tls_dir {
-        lines.push(format!("ca_file = \"{}\"", folder.join("ca.pem").display()));
-    }
-    eprintln!("or, in its file: [[upstream]]  {}", lines.join("  "));
+    let ca_file = args.tls_dir.as_ref().map(|folder| folder.join("ca.pem"));
+    eprintln!("{}", hint(kind, &url, &rest_url, ca_file.as_deref()));
     eprintln!("faults: curl -d '{{\"kind\":\"cut\"}}' http://{control}/fault    truth: curl http://{control}/truth");
     Ok(())
+}
+
+/// How a relay is pointed here: a flag where that says all, and a section of its file, which always does.
+fn hint(kind: Kind, url: &str, rest_url: &str, ca_file: Option<&Path>) -> String {
+    let name = kind.name();
+    let mut lines = vec!["[[upstream]]".to_owned(), format!("kind = \"{name}\"")];
+    match kind {
+        Kind::Rest => {
+            lines.push(format!("url = \"{url}/api/v3/global\""));
+            lines.push("format = \"coingecko-global\"".to_owned());
+        }
+        _ => lines.push(format!("url = \"{url}\"")),
+    }
+    match kind {
+        Kind::Binance | Kind::BinanceUsdm => lines.push(format!("rest_url = \"{rest_url}\"")),
+        Kind::SocketIo => lines.push("api_key = \"any\"".to_owned()),
+        _ => {}
+    }
+    if let Some(file) = ca_file {
+        lines.push(format!("ca_file = {:?}", file.display().to_string()));
+    }
+    let section = lines.join("\n  ");
+    match kind {
+        Kind::Rest | Kind::SocketIo => format!("try, in the relay's file:\n  {section}"),
+        _ if ca_file.is_some() => format!("try, in the relay's file:\n  {section}"),
+        _ => format!("try: relay --upstream {name}={url}\nor, in its file:\n  {section}"),
+    }
 }

@@ -30,7 +30,7 @@ pub fn catalog(config: &Config, native: Arc<Native>) -> anyhow::Result<Catalog> 
     }
     let wished = config.hub.symbols.iter().flatten().cloned();
     // Where no upstream says what it has, the pairs of the documents are worth trying.
-    let usual = ["BTC/USDT", "ETH/USDT"].into_iter().filter_map(Pair::parse).filter(|_| given.pairs.is_empty());
+    let usual = usual(config, &native).into_iter().filter_map(Pair::parse).filter(|_| given.pairs.is_empty());
     for pair in wished.chain(usual).collect::<Vec<_>>() {
         list_pair(pair, None, &mut given);
     }
@@ -40,6 +40,15 @@ pub fn catalog(config: &Config, native: Arc<Native>) -> anyhow::Result<Catalog> 
     let symbols = given.symbols.clone();
     let catalog = Catalog::new(given, factory(specs, symbols, pasts)).context("the instruments of the upstreams")?;
     Ok(catalog.with_recipes(Box::new(move |name| native.recipe(name))))
+}
+
+/// Socket.IO venues price coins in dollars, the others in tethers.
+fn usual(config: &Config, native: &Native) -> [&'static str; 2] {
+    let carrier = native.carrier("btcusdt@trade").map(|at| &config.upstreams[at].source);
+    match carrier {
+        Some(Source::SocketIo { .. }) => ["BTC/USD", "ETH/USD"],
+        _ => ["BTC/USDT", "ETH/USDT"],
+    }
 }
 
 /// Makes the products of hub channels and of Deriv symbols.
@@ -212,6 +221,10 @@ mod tests {
         let usual = ["BTC/USDT", "ETH/USDT"];
         let usual_symbols = ["cryBTCUSD", "cryETHUSD"];
         check("kind = \"binance\"", &usual, &usual_symbols);
+        let socketio = "kind = \"socketio\"\nurl = \"ws://127.0.0.1:1\"\napi_key = \"k\"";
+        check(socketio, &["BTC/USD", "ETH/USD"], &usual_symbols);
+        check(&format!("{socketio}\nsymbols = [\"solusdt\"]"), &["SOL/USDT"], &["crySOLUSD"]);
+        check(&format!("kind = \"binance\"\n[[upstream]]\n{socketio}"), &usual, &usual_symbols);
         check("kind = \"binance\"\nsymbols = [\"solusdt\", \"ethbtc\"]", &["SOL/USDT", "ETH/BTC"], &["crySOLUSD"]);
         check("kind = \"okx\"\nsymbols = [\"BTC-USDT\", \"BTC-USDT-SWAP=0.01\"]", &["BTC/USDT"], &["cryBTCUSD"]);
         let deriv = "kind = \"deriv\"\nsymbols = [\"R_100\", \"frxEURUSD\", \"stpRNG\"]";

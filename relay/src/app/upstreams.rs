@@ -25,7 +25,7 @@ use crate::venue::adapter::stream::Stream;
 use crate::venue::manager::{self, Window};
 use crate::venue::poll;
 use crate::venue::poll::format::binance::Market;
-use crate::venue::poll::format::json::Json;
+use crate::venue::poll::format::json::{Json, is_of_one};
 use crate::venue::poll::pointer::Pointer;
 
 /// Where Deriv's API is, for a URL without a path.
@@ -265,11 +265,14 @@ fn poller(rest: &Rest) -> anyhow::Result<poll::Settings> {
         }
         Format::Json(pointers) => poll::format::Format::Json(Json {
             path: rest.url.path().into(),
-            rows: pointer("")?,
+            rows: pointer(&pointers.rows)?,
             symbol: pointers.symbol.as_deref().map(pointer).transpose()?,
             price: pointer(&pointers.price)?,
             time: pointers.time.as_deref().map(pointer).transpose()?,
-            only: if pointers.symbol.is_none() { rest.symbols.first().map(|one| one.as_str().into()) } else { None },
+            only: match pointers.symbol.is_none() && !is_of_one(rest.url.path()) {
+                true => rest.symbols.first().map(|one| one.as_str().into()),
+                false => None,
+            },
         }),
     };
     // CoinGecko's formats are asked for at intervals of their own; the poller would stretch what is trending by itself.
@@ -286,6 +289,55 @@ fn ms(time: Duration) -> u64 {
 mod tests {
     use super::*;
     use crate::config::{Outcome, parse};
+
+    /// The format of a REST upstream in a file.
+    fn polls(keys: &str) -> poll::format::Format {
+        let text = format!("[[upstream]]\nkind = \"rest\"\n{keys}");
+        let args = ["relay", "--config", "x"].map(Into::into).into_iter();
+        match parse(args, &|_| None, &|_| Ok(text.clone()), 1) {
+            Outcome::Run(config) => match &config.upstreams[0].source {
+                Source::Rest(rest) => poller(rest).unwrap().format,
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What a format reads in an answer about these.
+    fn prices(format: &poll::format::Format, body: &str, subjects: &[&str]) -> Vec<String> {
+        let subjects: Vec<Box<str>> = subjects.iter().map(|one| (*one).into()).collect();
+        let mut found = Vec::new();
+        let skipped = format.read(body, &subjects, &mut |symbol, said| found.push(format!("{symbol} {said:?}")));
+        assert_eq!(skipped.ok(), Some(0), "{body}");
+        found
+    }
+
+    /// As a mock venue serves `/prices`.
+    #[test]
+    fn rows_may_stand_deeper_in_a_document() {
+        let format = polls(
+            "format = \"json\"\nurl = \"http://a/prices\"\npointer_rows = \"/data\"\n\
+             pointer_symbol = \"/symbol\"\npointer_price = \"/price\"\npointer_time = \"/time\"",
+        );
+        let body = r#"{"data":[{"symbol":"BTCUSDT","price":42150.50,"time":1765211445000},{"symbol":"ETHUSDT","price":2240.1,"time":1765211445000}]}"#;
+        let found = prices(&format, body, &["btcusdt"]);
+        assert!(found.len() == 2 && found[0].starts_with("btcusdt ") && found[0].contains("42150.50"), "{found:?}");
+        assert_eq!(format.path("/prices", &["btcusdt".into()]), "/prices");
+    }
+
+    #[test]
+    fn a_symbol_in_the_url_needs_no_pointer() {
+        let format = polls(
+            "format = \"json\"\nurl = \"http://a/of/{SYMBOL}?x=1\"\npointer_price = \"/p\"\n\
+             symbols = [\"BTCUSD\", \"ETHUSD\"]",
+        );
+        for symbol in ["btcusd", "ethusd"] {
+            assert_eq!(format.subject(&format!("{symbol}@trade")).as_deref(), Some(symbol));
+        }
+        assert_eq!((format.batch_max(), format.path("/of", &["ethusd".into()])), (1, "/of/ETHUSD?x=1".to_owned()));
+        let found = prices(&format, r#"{"p":"1.5"}"#, &["ethusd"]);
+        assert!(found.len() == 1 && found[0].starts_with("ethusd ") && found[0].contains("1.5"), "{found:?}");
+    }
 
     fn of(kind: &str) -> Upstream {
         let args = ["relay", "--upstream", kind].map(Into::into).into_iter();

@@ -72,6 +72,11 @@ pub enum Outcome {
     List(ListCommand),
     /// Make or hash a key, which takes chance or a typed text.
     Key(KeyCommand),
+    /// Say what it means, if the files it names and the names in it are sound as well.
+    Check {
+        config: Box<Config>,
+        text: String,
+    },
     /// Print and exit: to stdout if the code is 0, else to stderr.
     Print {
         text: String,
@@ -99,7 +104,8 @@ pub fn parse(
         (Ok(config), Verb::Run) => Outcome::Run(Box::new(config)),
         (Ok(config), Verb::Record) => Outcome::Record { config: Box::new(config), time },
         (Ok(config), Verb::Check) => {
-            Outcome::Print { text: format!("ok\n{}", summary::summary(&config)), exit_code: 0 }
+            let text = format!("ok\n{}", summary::summary(&config));
+            Outcome::Check { config: Box::new(config), text }
         }
         (Err(problems), _) => Outcome::Print { text: problems.to_string(), exit_code: 2 },
     }

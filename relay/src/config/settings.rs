@@ -306,7 +306,7 @@ const ACCOUNT: &[Setting] = &[
 #[rustfmt::skip]
 const UPSTREAM: &[Setting] = &[
     key("kind", "required", r#"What it speaks: "binance", "binance-usdm", "okx", "deriv", "bitzoom", "stream", "socketio", "rest", "sim" or "replay""#),
-    key("url", "the kind's own", "Where it is, ws:// or wss://; rest: the endpoint, http:// or https://. Required for stream and the format json"),
+    key("url", "the kind's own", "Where it is, ws:// or wss://; rest: the endpoint, http:// or https://, of the format json with {symbol} or {SYMBOL} where each symbol has its own. Required for stream and the format json"),
     key("legs", "[]", "More URLs that carry the same streams, 3 at most"),
     key("ca_file", "the system's", "Certificates (PEM) to trust instead of the system's, for TLS"),
     key("rest_url", "the kind's own", "binance, binance-usdm: where snapshots of books are asked for"),
@@ -317,7 +317,8 @@ const UPSTREAM: &[Setting] = &[
     key("api_key_file", "none", "socketio: a file with the api_key and nothing else"),
     key("format", "required for rest", r#"rest: "binance-price", "binance-24hr", "binance-depth", "coingecko-global", "coingecko-markets", "coingecko-trending" or "json""#),
     key("interval", r#""10s" (CoinGecko: "570s", trending: "1h")"#, "rest: how often it is asked, from 1s to 24h"),
-    key("pointer_symbol", "none", "json: where a symbol stands (RFC 6901), in each item of a list; without it the document is about the one symbol"),
+    key("pointer_rows", r#""""#, "json: where the rows stand (RFC 6901), a list or one row; without it they are the document"),
+    key("pointer_symbol", "none", "json: where a symbol stands, in each row; without it the answer is about the one symbol, or the one in the url"),
     key("pointer_price", "required for json", "json: where its price stands, a number or a text"),
     key("pointer_time", "none", "json: where its time stands; without it, when it was read"),
     key("header", "{}", r#"rest: headers to send, such as { "x-cg-demo-api-key" = "…" }"#),

@@ -133,7 +133,7 @@ fn from_typed(typed: Given) -> (Place, Vec<Given>) {
 fn read_one(mut section: Section<'_>, before: &[Upstream]) -> Option<Upstream> {
     section.missing("kind", &format!("one of {}", kinds()));
     let kind = section.value("kind", None, |value| kind(value).map(Some));
-    let written = section.list("symbols", parsed(symbol));
+    let written = section.list("symbols", parsed(|text| symbol(text, kind)));
     let source = keys::read(&mut section, kind, written.as_deref().unwrap_or_default());
 
     let limits = match (&source, kind) {
@@ -269,11 +269,26 @@ fn stream_name(text: &str) -> Result<String, Reason> {
     Ok(text.to_owned())
 }
 
-fn symbol(text: &str) -> Result<String, Reason> {
+fn symbol(text: &str, kind: Option<Kind>) -> Result<String, Reason> {
     if !is_name(text) || text.contains(['*', '@']) {
         return Err(Reason::must(r#"a symbol, such as "btcusdt""#));
     }
-    Ok(text.to_owned())
+    let Some(kind) = kind else { return Ok(text.to_owned()) };
+    match text.replace(foreign(kind), "") {
+        right if right.is_empty() => Err(Reason::must(r#"a symbol, such as "btcusdt""#)),
+        right if right != text => Err(Reason::must(format!("spelled as kind {:?} does: {right:?}", kind.name()))),
+        right => Ok(right),
+    }
+}
+
+/// What parts a pair elsewhere and stands in no symbol of this kind: no stream would ever match.
+fn foreign(kind: Kind) -> &'static [char] {
+    match kind {
+        Kind::Binance | Kind::SocketIo => &['-', '/', '_'],
+        // Dated futures have an underscore, `R_100` as well.
+        Kind::BinanceUsdm | Kind::Bitzoom | Kind::Deriv | Kind::Sim => &['-', '/'],
+        Kind::Okx | Kind::Stream | Kind::Rest | Kind::Replay => &[],
+    }
 }
 
 pub(super) fn label(text: &str) -> Result<String, Reason> {

@@ -41,6 +41,29 @@ fn world(kind: Kind, symbols: &[&str], scenario: &str) -> World {
     })
 }
 
+/// What a relay needs is said: the flag only where it is enough.
+#[test]
+fn a_venue_says_how_it_is_reached() {
+    let hint = |kind: Kind, ca_file: Option<&str>| {
+        let text = super::hint(kind, "ws://a:1", "http://a:1", ca_file.map(std::path::Path::new));
+        let (before, section) = text.split_at(text.find("[[upstream]]").unwrap());
+        let mut file: toml::Table = toml::from_str(section).unwrap();
+        let upstream = file.remove("upstream").unwrap()[0].as_table().unwrap().clone();
+        assert_eq!(upstream["kind"].as_str(), Some(kind.name()));
+        (before.contains("--upstream"), upstream)
+    };
+    let (is_flag, binance) = hint(Kind::Binance, None);
+    assert!(is_flag && binance["rest_url"].as_str() == Some("http://a:1") && !binance.contains_key("ca_file"));
+    let (is_flag, binance) = hint(Kind::Binance, Some("/x/ca.pem"));
+    assert!(!is_flag && binance["ca_file"].as_str() == Some("/x/ca.pem"));
+    let (is_flag, socketio) = hint(Kind::SocketIo, None);
+    assert!(!is_flag && socketio.contains_key("api_key"));
+    let (is_flag, rest) = hint(Kind::Rest, None);
+    assert!(!is_flag && rest["format"].as_str() == Some("coingecko-global"));
+    assert_eq!(rest["url"].as_str(), Some("ws://a:1/api/v3/global"));
+    assert!(hint(Kind::Okx, None).0);
+}
+
 fn peer() -> SocketAddr {
     "127.0.0.1:5000".parse().unwrap()
 }

@@ -66,6 +66,21 @@ fn a_symbol_keeps_its_spelling_for_the_venue() {
     assert_eq!(instruments, ["BTC-USDT"]);
 }
 
+/// Else no stream would ever match it, and nobody would be told why.
+#[test]
+fn a_symbol_of_another_venues_spelling_is_told_the_right_one() {
+    check_file(
+        "[[upstream]]\nkind = \"binance\"\nsymbols = [\"btcusdt\", \"BTC-USDT\", \"eth_usdt\", \"-\"]\n\
+         [[upstream]]\nkind = \"sim\"\nsymbols = [\"R_100\", \"BTC/USDT\"]",
+        &[
+            r#"relay.toml:3: upstream.symbols = "BTC-USDT": must be spelled as kind "binance" does: "BTCUSDT""#,
+            r#"relay.toml:3: upstream.symbols = "eth_usdt": must be spelled as kind "binance" does: "ethusdt""#,
+            r#"relay.toml:3: upstream.symbols = "-": must be a symbol, such as "btcusdt""#,
+            r#"relay.toml:6: upstream.symbols = "BTC/USDT": must be spelled as kind "sim" does: "BTCUSDT""#,
+        ],
+    );
+}
+
 #[test]
 fn a_poller_knows_its_endpoint_and_what_it_may_cost() {
     let rest = |text: &str| match source(&format!("kind = \"rest\"\n{text}")) {
@@ -84,8 +99,17 @@ fn a_poller_knows_its_endpoint_and_what_it_may_cost() {
     assert_eq!(global.header, [("x-cg-demo-api-key".to_owned(), Secret::new("k"))]);
     assert!(!format!("{global:?}").contains("\"k\""), "a secret is not shown");
     let json = rest("format = \"json\"\nurl = \"http://a/b?c=d\"\npointer_price = \"/p/0\"\nsymbols = [\"BTCUSD\"]");
-    let pointers = Pointers { symbol: None, price: "/p/0".to_owned(), time: None };
+    let pointers = Pointers { rows: String::new(), symbol: None, price: "/p/0".to_owned(), time: None };
     assert_eq!((json.format, json.symbols.as_slice()), (Format::Json(pointers), ["BTCUSD".to_owned()].as_slice()));
+    let rows = "pointer_rows = \"/data\"\npointer_symbol = \"/symbol\"\npointer_price = \"/price\"";
+    let json = rest(&format!("format = \"json\"\nurl = \"http://a/prices\"\n{rows}"));
+    let [rows, symbol, price] = ["/data", "/symbol", "/price"].map(str::to_owned);
+    assert_eq!(json.format, Format::Json(Pointers { rows, symbol: Some(symbol), price, time: None }));
+    for symbols in ["", "symbols = [\"BTCUSD\", \"ETHUSD\"]"] {
+        let json =
+            rest(&format!("format = \"json\"\nurl = \"http://a/{{symbol}}\"\npointer_price = \"/p\"\n{symbols}"));
+        assert!(matches!(json.format, Format::Json(Pointers { symbol: None, .. })), "each is asked for by itself");
+    }
 }
 
 #[test]
@@ -172,7 +196,7 @@ fn a_poller_says_what_it_lacks_and_what_is_too_much() {
         &[
             r#"relay.toml:1: upstream.url: is missing: format "json" needs one"#,
             r#"relay.toml:1: upstream.pointer_price: is missing: format "json" needs it, such as "/data/price""#,
-            "relay.toml:1: upstream.pointer_symbol: is missing: without it the document is about one symbol, and symbols names that",
+            "relay.toml:1: upstream.pointer_symbol: is missing: without it the document is about one symbol: the one of symbols, or {symbol} in the url",
         ],
     );
     check_file(
@@ -181,6 +205,10 @@ fn a_poller_says_what_it_lacks_and_what_is_too_much() {
             r#"relay.toml:4: upstream.interval = "10s": 10s makes 259200 requests in 30 days, requests_per_month is 10000"#,
             "relay.toml:5: upstream.weight_per_minute = 9: weight_per_minute is only for the binance formats",
         ],
+    );
+    check_file(
+        "[[upstream]]\nkind = \"rest\"\nformat = \"json\"\nurl = \"http://a/{SYMBOL}\"\nsymbols = [\"a\", \"b\"]\npointer_price = \"/p\"\ninterval = \"1h\"\nrequests_per_month = 1000",
+        &[r#"relay.toml:7: upstream.interval = "1h": 1h makes 1440 requests in 30 days, requests_per_month is 1000"#],
     );
     check_file(
         "[[upstream]]\nkind = \"rest\"\nformat = \"binance-24hr\"\ninterval = \"1s\"\nweight_per_minute = 4000",

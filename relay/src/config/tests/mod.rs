@@ -48,6 +48,7 @@ impl Start<'_> {
         match self.outcome() {
             Outcome::Run(config) => panic!("runs: {config:?}"),
             Outcome::Print { text, exit_code } => (text, exit_code),
+            Outcome::Check { text, .. } => (text, 0),
             other => panic!("is something else: {other:?}"),
         }
     }

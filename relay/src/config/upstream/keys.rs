@@ -33,6 +33,7 @@ const OWNERS: &[(&str, &[Kind])] = &[
     ("api_key_file", &[SocketIo]),
     ("format", &[Rest]),
     ("interval", &[Rest]),
+    ("pointer_rows", &[Rest]),
     ("pointer_symbol", &[Rest]),
     ("pointer_price", &[Rest]),
     ("pointer_time", &[Rest]),

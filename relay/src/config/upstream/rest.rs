@@ -12,6 +12,7 @@ use super::source::{Format, Pointers, Rest, Secret};
 use crate::limits::REST_HEADERS_MAX;
 use crate::venue::adapter::kind::Kind;
 use crate::venue::adapter::limits::Limits;
+use crate::venue::poll::format::json;
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -39,7 +40,7 @@ const SHAPES: [(&str, Shape); 7] = [
     ("json", Shape::Json),
 ];
 
-const POINTERS: [&str; 3] = ["pointer_symbol", "pointer_price", "pointer_time"];
+const POINTERS: [&str; 4] = ["pointer_rows", "pointer_symbol", "pointer_price", "pointer_time"];
 
 impl Shape {
     fn is_binance(self) -> bool {
@@ -85,8 +86,9 @@ impl Shape {
         }
     }
 
-    fn requests(self, symbols: usize) -> usize {
-        if self == Shape::BinanceDepth { symbols } else { 1 }
+    /// Of one round; some ask for each symbol by itself.
+    fn requests(self, symbols: usize, is_of_one: bool) -> usize {
+        if self == Shape::BinanceDepth || is_of_one { symbols.max(1) } else { 1 }
     }
 }
 
@@ -98,7 +100,7 @@ pub(super) fn read(section: &mut Section<'_>, ca_file: Option<PathBuf>, symbols:
     let usual = shape.map_or(10 * SECOND, Shape::interval);
     let interval = section.value("interval", usual, duration(SECOND..=DAY));
     let header = section.value("header", Vec::new(), header);
-    let [pointer_symbol, pointer_price, pointer_time] =
+    let [pointer_rows, pointer_symbol, pointer_price, pointer_time] =
         POINTERS.map(|key| section.value(key, None, |value| parsed(pointer)(value).map(Some)));
     let allowed = Limits::of(Kind::Rest).weight_per_minute.unwrap_or(u32::MAX);
     // A fifth is left for others at our address.
@@ -126,7 +128,8 @@ pub(super) fn read(section: &mut Section<'_>, ca_file: Option<PathBuf>, symbols:
         );
         section.conflict("interval", &["weight_per_minute", "symbols"], Reason::conflict(text));
     }
-    let requests = shape.requests(symbols.len()).saturating_mul(rounds(MONTH));
+    let is_of_one = shape == Shape::Json && url.as_ref().is_some_and(|url| json::is_of_one(url.path()));
+    let requests = shape.requests(symbols.len(), is_of_one).saturating_mul(rounds(MONTH));
     if let Some(budget) = requests_per_month.filter(|budget| requests > *budget as usize) {
         let text =
             format!("{} makes {requests} requests in 30 days, requests_per_month is {budget}", show_duration(interval));
@@ -142,11 +145,12 @@ pub(super) fn read(section: &mut Section<'_>, ca_file: Option<PathBuf>, symbols:
         Shape::Json => {
             section.missing("url", r#"format "json" needs one"#);
             section.missing("pointer_price", r#"format "json" needs it, such as "/data/price""#);
-            if !section.has("pointer_symbol") && symbols.len() != 1 {
-                section
-                    .missing("pointer_symbol", "without it the document is about one symbol, and symbols names that");
+            if !section.has("pointer_symbol") && !is_of_one && symbols.len() != 1 {
+                let text = "without it the document is about one symbol: the one of symbols, or {symbol} in the url";
+                section.missing("pointer_symbol", text);
             }
-            Format::Json(Pointers { symbol: pointer_symbol, price: pointer_price?, time: pointer_time })
+            let rows = pointer_rows.unwrap_or_default();
+            Format::Json(Pointers { rows, symbol: pointer_symbol, price: pointer_price?, time: pointer_time })
         }
     };
     if shape != Shape::Json {

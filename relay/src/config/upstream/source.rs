@@ -113,10 +113,12 @@ pub enum Format {
     Json(Pointers),
 }
 
-/// Where things stand in a JSON document (RFC 6901). In one that is a list, within each item.
+/// Where things stand in a JSON document (RFC 6901). Where the rows are a list, within each item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pointers {
-    /// None: the document is about the one symbol of the configuration.
+    /// Where the list of prices stands, or the one price. Empty: the document is it.
+    pub rows: String,
+    /// None: the document is about the one symbol of the configuration, or the one in the URL.
     pub symbol: Option<String>,
     pub price: String,
     /// None: the time it was read.

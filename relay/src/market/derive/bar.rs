@@ -5,6 +5,9 @@ use super::write::Writer;
 use crate::venue::decimal::Decimal;
 use crate::venue::interval::{Bucket, Interval};
 
+/// What Binance says of a kline without trades.
+const NO_IDS: (i64, i64) = (-1, -1);
+
 #[derive(Clone, Copy, Debug)]
 pub struct Bar {
     pub open: Decimal,
@@ -37,10 +40,14 @@ impl Bar {
     pub fn of_trade(trade: &Trade) -> Result<Bar, Overflow> {
         let quote = trade.price.checked_mul(trade.quantity).ok_or(Overflow)?;
         let zero = |like: Decimal| Decimal::new(0, like.scale());
+        let none = (zero(trade.quantity), zero(quote));
         let taker = match trade.is_buyer_maker {
-            true => (zero(trade.quantity), zero(quote)),
-            false => (trade.quantity, quote),
+            Some(true) => Some(none),
+            Some(false) => Some((trade.quantity, quote)),
+            // Of nothing, no part was taken.
+            None => (trade.quantity == none.0).then_some(none),
         };
+        let (first_id, last_id) = trade.ids.unwrap_or(NO_IDS);
         Ok(Bar {
             open: trade.price,
             high: trade.price,
@@ -48,9 +55,9 @@ impl Bar {
             close: trade.price,
             base: trade.quantity,
             quote,
-            taker: Some(taker),
-            ids: Some((trade.first_id, trade.last_id)),
-            trades: trade.last_id.saturating_sub(trade.first_id).saturating_add(1),
+            taker,
+            ids: Some((first_id, last_id)),
+            trades: last_id.saturating_sub(first_id).saturating_add(1),
         })
     }
 
@@ -80,7 +87,7 @@ impl Bar {
             base: zero(before.base),
             quote: zero(before.quote),
             taker: before.taker.map(|(base, quote)| (zero(base), zero(quote))),
-            ids: before.ids.map(|_| (-1, -1)),
+            ids: before.ids.map(|_| NO_IDS),
             trades: 0,
         }
     }

@@ -17,9 +17,9 @@ pub struct Trade {
     pub time_ms: i64,
     pub price: Decimal,
     pub quantity: Decimal,
-    pub first_id: i64,
-    pub last_id: i64,
-    pub is_buyer_maker: bool,
+    /// The first trade and the last. None of a bare price: prices that are polled or listed have no trades.
+    pub ids: Option<(i64, i64)>,
+    pub is_buyer_maker: Option<bool>,
 }
 
 /// `@depth…`, or an update of `@book`.
@@ -99,9 +99,11 @@ pub fn trade(text: &str) -> Option<Trade> {
         time_ms,
         price: decimal(price)?,
         quantity: decimal(quantity)?,
-        first_id: integer(id.or(first))?,
-        last_id: integer(id.or(last))?,
-        is_buyer_maker: maker?.bool()?,
+        ids: match (id.or(first), id.or(last)) {
+            (None, None) => None,
+            (first, last) => Some((integer(first)?, integer(last)?)),
+        },
+        is_buyer_maker: maker.map(|value| value.bool().ok_or(())).transpose().ok()?,
     })
 }
 

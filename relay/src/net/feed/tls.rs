@@ -14,6 +14,8 @@ pub enum TlsError {
     CaFile { path: PathBuf, source: rustls::pki_types::pem::Error },
     #[error("ca_file {path:?}: a certificate is not usable: {source}")]
     Certificate { path: PathBuf, source: rustls::Error },
+    #[error("ca_file {path:?}: there is no certificate in it")]
+    NoCertificate { path: PathBuf },
     #[error("no trusted certificate: neither the system nor ca_file has one")]
     NoRoots,
     #[error("tls: {0}")]
@@ -30,9 +32,14 @@ pub fn config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
     roots.add_parsable_certificates(system.certs);
     if let Some(path) = ca_file {
         let bad_file = |source| TlsError::CaFile { path: path.to_owned(), source };
+        let mut count = 0;
         for certificate in CertificateDer::pem_file_iter(path).map_err(bad_file)? {
+            count += 1;
             let added = roots.add(certificate.map_err(bad_file)?);
             added.map_err(|source| TlsError::Certificate { path: path.to_owned(), source })?;
+        }
+        if count == 0 {
+            return Err(TlsError::NoCertificate { path: path.to_owned() });
         }
     }
     if roots.is_empty() {

@@ -228,6 +228,46 @@ fn aggregated_trades_count_all_of_theirs() {
     assert_eq!((&said[0].1["f"], &said[0].1["L"], &said[0].1["n"]), (&10.into(), &14.into(), &5.into()));
 }
 
+/// A bare price, as a REST source or a Socket.IO venue has it.
+fn price(price: &str, time_ms: u64) -> String {
+    format!(r#"{{"e":"trade","E":{time_ms},"s":"X","p":"{price}","q":"0","T":{time_ms}}}"#)
+}
+
+#[test]
+fn bare_prices_have_klines_without_volume() {
+    let mut bench = bench();
+    bench.say("x@trade", &price("5.50", START_MS + 1));
+    for (at_ms, text) in [(60_000, "6.00"), (80_000, "4.25"), (100_000, "5.75")] {
+        bench.until(START_MS + at_ms);
+        bench.say("x@trade", &price(text, START_MS + at_ms));
+    }
+    let said = bench.until(START_MS + 121_000);
+    let open_ms = START_MS + 60_000;
+    let expected = format!(
+        r#"x@kline_1m {{"e":"kline","E":{},"s":"X","k":{{"t":{open_ms},"T":{},"s":"X","i":"1m","f":-1,"L":-1,"o":"6.00","c":"5.75","h":"6.00","l":"4.25","v":"0","n":3,"x":true,"q":"0.00","V":"0","Q":"0.00","B":"0"}}}}"#,
+        open_ms + 61_000,
+        open_ms + 59_999
+    );
+    assert_eq!(said.iter().filter(|line| line.contains(r#""x":true"#)).collect::<Vec<_>>(), [&expected]);
+}
+
+/// Who took is not guessed, and what is there must be sound.
+#[test]
+fn a_trade_may_lack_its_id_and_its_maker() {
+    let [whole, no_maker] = [r#","t":7,"m":false"#, r#","t":7"#].map(|more| {
+        let mut bench = bench();
+        let text = price("5", START_MS).replace(r#""q":"0""#, &format!(r#""q":"2"{more}"#));
+        bench.say("x@trade", &text);
+        candles(&bench.until(START_MS + 250)).remove(0).1
+    });
+    assert_eq!((&whole["V"], &whole["f"], &whole["n"]), (&"2".into(), &7.into(), &1.into()));
+    assert_eq!((&no_maker["V"], &no_maker["f"], &no_maker["v"]), (&Value::Null, &7.into(), &"2".into()));
+    for more in [r#","t":"x""#, r#","m":1"#, r#","f":1"#] {
+        let text = price("5", START_MS).replace(r#""q":"0""#, &format!(r#""q":"0"{more}"#));
+        assert!(bench().tell("x@trade", &text, false).is_err(), "{more}");
+    }
+}
+
 /// Numbers that cannot be computed with leave a hole, and are counted.
 #[test]
 fn what_cannot_be_computed_is_left_out() {

@@ -25,6 +25,11 @@ pub struct Json {
 const LOWER: &str = "{symbol}";
 const UPPER: &str = "{SYMBOL}";
 
+/// Whether a path and query are of one symbol, so that each one is a request of its own.
+pub fn is_of_one(path: &str) -> bool {
+    path.contains(LOWER) || path.contains(UPPER)
+}
+
 impl Json {
     /// A symbol in letters and digits only: sources write `BTC/USDT`, `BTC-USDT`, `btc_usdt`.
     pub(super) fn subject(&self, symbol: &str) -> Option<Box<str>> {
@@ -34,7 +39,7 @@ impl Json {
     }
 
     pub(super) fn is_shared(&self) -> bool {
-        !self.path.contains(LOWER) && !self.path.contains(UPPER)
+        !is_of_one(&self.path)
     }
 
     pub(super) fn batch_max(&self) -> usize {
