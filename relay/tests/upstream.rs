@@ -439,6 +439,12 @@ fn a_refused_stream_disturbs_nobody() {
     assert_eq!(number(&client.text()), 1);
     relay.until_count("relay_upstream_refused_total", "", 1.0);
     assert_eq!(client.list(), ["badusdt@trade", "btcusdt@trade"]);
+    // Whoever comes asks for it anew; that it is refused is told once.
+    let _another = relay.client("/ws/badusdt@trade");
+    relay.until_count("relay_upstream_refused_total", "", 2.0);
+    let log = relay.log();
+    assert_eq!(log.matches("the venue refuses a stream").count(), 1, "{log}");
+    assert_eq!(log.matches("the venue refused a request").count(), 1, "{log}");
 }
 
 /// Proves that a client of each shard gets every frame once and in order, also when it is moved to the other shard.

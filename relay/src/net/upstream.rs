@@ -16,6 +16,7 @@ use self::links::{End, Links};
 use super::feed::{self, DropReason, FeedEvent, Sink};
 use super::ingest::{Ingest, Link};
 use super::poll::{self, Beside};
+use super::refusals::Refusals;
 use crate::config::Upstream;
 use crate::fanout::topics::Demand;
 use crate::record::writer::{CLOSED_BY_US, Recorder};
@@ -74,7 +75,16 @@ pub async fn run(
         let leg = u8::try_from(number).expect("LEGS_MAX is small");
         let (ingest, together, nudge) = (ingest.clone(), together.clone(), nudge.clone());
         let recorder = recorder.as_ref().map(|recorder| recorder.of_leg(leg));
-        let shelf = Shelf { ingest, together, nudge, leg, links: Links::default(), recorder };
+        let shelf = Shelf {
+            ingest,
+            together,
+            nudge,
+            leg,
+            links: Links::default(),
+            refusals: Refusals::default(),
+            denials: Refusals::default(),
+            recorder,
+        };
         drivers.spawn_local(feed::run(settings, mailbox, shelf, std::future::pending()));
     }
     let fetch = snapshots.map(|settings| {
@@ -169,6 +179,9 @@ struct Shelf {
     nudge: Rc<Notify>,
     leg: u8,
     links: Links,
+    refusals: Refusals,
+    /// Errors that the venue answered since it was connected to last.
+    denials: Refusals,
     recorder: Option<Recorder>,
 }
 
@@ -197,6 +210,7 @@ impl Sink for Shelf {
         match &event {
             FeedEvent::Connected { conn, lane } => {
                 self.links.connected(*conn, *lane);
+                self.denials = Refusals::default();
                 recorder.inspect(|recorder| recorder.connected(*conn, *lane));
             }
             FeedEvent::Rotating { conn, .. } => self.links.rotating(*conn),
@@ -211,10 +225,27 @@ impl Sink for Shelf {
             FeedEvent::Closed { conn } => drop(recorder.inspect(|recorder| recorder.lost(*conn, CLOSED_BY_US))),
             _ => {}
         }
-        if let FeedEvent::Refused { id, msg } = &event {
-            let ingest = self.ingest.borrow();
-            let (upstream, leg, stream) = (ingest.name(), self.leg, ingest.channel_name(*id));
-            tracing::warn!(upstream, leg, stream, msg, "the venue refuses a stream");
+        match &event {
+            FeedEvent::Refused { id, msg } => {
+                let ingest = self.ingest.borrow();
+                let (upstream, leg, stream) = (ingest.name(), self.leg, ingest.channel_name(*id));
+                if self.refusals.is_news(stream) {
+                    tracing::warn!(upstream, leg, stream, msg, "the venue refuses a stream");
+                } else {
+                    tracing::debug!(upstream, leg, stream, msg, "the venue still refuses a stream");
+                }
+            }
+            FeedEvent::Denied { conn, code, msg } => {
+                let (upstream, leg) = (self.ingest.borrow().name(), self.leg);
+                if self.denials.is_news(&format!("{code} {msg}")) {
+                    tracing::warn!(upstream, leg, conn, code, msg, "the venue refused a request");
+                } else {
+                    tracing::debug!(upstream, leg, conn, code, msg, "the venue refused a request again");
+                }
+                return;
+            }
+            FeedEvent::TopicLive(id) => self.refusals.over(self.ingest.borrow().channel_name(*id)),
+            _ => {}
         }
         let (id, word) = match event {
             FeedEvent::TopicLive(id) => (id, Word::Live),
@@ -350,7 +381,8 @@ impl Ingest {
             | FeedEvent::TopicStale(_)
             | FeedEvent::Released(_)
             | FeedEvent::GaveUp(_)
-            | FeedEvent::Refused { .. } => unreachable!("the legs say that together"),
+            | FeedEvent::Refused { .. }
+            | FeedEvent::Denied { .. } => unreachable!("the shelf has taken it"),
             FeedEvent::NoRoom(id) => {
                 tracing::warn!(
                     upstream = name,

@@ -85,7 +85,7 @@ impl<S: Sink> Shared<S> {
             }
             Said::Ack { id } => self.reply(conn, id, Reply::Ok, now),
             Said::Error { id, code, msg } => {
-                tracing::warn!(conn = conn.index, ?id, code, msg, "the venue refused a request");
+                self.event(FeedEvent::Denied { conn: conn.index, code, msg: msg.to_owned() });
                 self.reply(conn, id, Reply::Error { code, msg }, now);
             }
             Said::Granted { stream } => self.tell(conn, |manager| manager.granted(conn, stream, now)),
