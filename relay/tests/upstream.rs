@@ -155,6 +155,13 @@ fn a_venues_mistakes_cost_only_themselves() {
         assert_eq!(number(&client.text()), at as u64 + 1, "{reason}");
     }
     assert_eq!(relay.count("relay_upstream_losses_total"), 0.0, "none of these is a reason to hang up");
+    // Each reason is one line, and what ended meanwhile is none.
+    let log = relay.log();
+    for reason in ["NotJson", "NotUtf8", "TooBig", "Binary"] {
+        let lines = log.lines().filter(|line| line.contains("drop") && line.contains(reason));
+        assert_eq!(lines.filter(|line| line.contains("WARN")).count(), 1, "{reason}: {log}");
+    }
+    assert_eq!(log.matches("dropping messages").count(), 4, "{log}");
 }
 
 /// Proves that frames which break RFC 6455 end the connection to the venue, which is made anew and counted.
