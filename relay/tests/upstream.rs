@@ -447,7 +447,8 @@ fn a_refused_stream_disturbs_nobody() {
     relay.until_count("relay_upstream_refused_total", "", 1.0);
     assert_eq!(client.list(), ["badusdt@trade", "btcusdt@trade"]);
     // Whoever comes asks for it anew; that it is refused is told once.
-    let _another = relay.client("/ws/badusdt@trade");
+    client.unsubscribe(&["badusdt@trade"]);
+    client.subscribe(&["badusdt@trade"]);
     relay.until_count("relay_upstream_refused_total", "", 2.0);
     let log = relay.log();
     assert_eq!(log.matches("the venue refuses a stream").count(), 1, "{log}");
