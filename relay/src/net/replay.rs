@@ -85,6 +85,13 @@ fn host(url: &str) -> &str {
     place.split(['/', ':']).next().unwrap_or_default()
 }
 
+/// As the level says in the first round of a recording, and for debugging only in those after it.
+macro_rules! tell {
+    ($player:expr, $level:ident, $($line:tt)*) => {
+        if $player.is_first_round { tracing::$level!($($line)*) } else { tracing::debug!($($line)*) }
+    };
+}
+
 /// What the reading thread hands over.
 enum Fed {
     Read(Read),
@@ -230,6 +237,8 @@ struct Player {
     begun: Option<(u64, u64)>,
     is_wanted: bool,
     is_over: bool,
+    /// What is told once is not told of each round.
+    is_first_round: bool,
     frames: u64,
 }
 
@@ -248,6 +257,7 @@ impl Player {
             begun: None,
             is_wanted: false,
             is_over: false,
+            is_first_round: true,
             frames: 0,
         }
     }
@@ -279,15 +289,17 @@ impl Player {
             Some(Fed::Read(Read::File { path, condition })) => {
                 let Condition { torn_bytes, lost_bytes, .. } = condition;
                 match torn_bytes + lost_bytes {
-                    0 => tracing::info!(upstream = name, file = %path.display(), "playing"),
+                    0 => tell!(self, info, upstream = name, file = %path.display(), "playing"),
                     _ => {
                         let file = path.display();
-                        tracing::warn!(upstream = name, %file, torn_bytes, lost_bytes, "playing a damaged recording");
+                        tell!(self, warn, upstream = name, %file, torn_bytes, lost_bytes, "playing a damaged recording");
                     }
                 }
             }
             Some(Fed::Read(Read::Damaged { path, entry })) => {
-                tracing::warn!(
+                tell!(
+                    self,
+                    warn,
                     upstream = name,
                     file = %path.display(),
                     records = entry.count,
@@ -295,7 +307,8 @@ impl Player {
                 );
             }
             Some(Fed::Again) => {
-                tracing::info!(upstream = name, "the recording begins again");
+                tell!(self, info, upstream = name, "the recording begins again, from here on without a word");
+                self.is_first_round = false;
                 self.lose_all();
                 self.ingest.begin_again();
                 self.begun = None;
@@ -354,7 +367,7 @@ impl Player {
             Kind::Lost => self.lose(upstream, connection, body == CLOSED_BY_US.as_bytes()),
             Kind::Missed => {
                 let (missed, at) = (String::from_utf8_lossy(body), moment::show(at_ns));
-                tracing::warn!(upstream = self.ingest.name(), %missed, at, "messages are missing in the recording");
+                tell!(self, warn, upstream = self.ingest.name(), %missed, at, "messages are missing in the recording");
             }
             Kind::Asked | Kind::Ended => {}
             Kind::Frame => {
