@@ -17,12 +17,16 @@ use crate::fanout::topics::Demand;
 use crate::record::dialect::{Decoders, adapter};
 use crate::record::format::{Header, Kind, Origin, Record};
 use crate::record::moment;
+use crate::record::names::holdings;
 use crate::record::reader::{Block, Read, ReadError, Reader, Span, expand, header};
 use crate::record::source::Condition;
 use crate::record::writer::{CLOSED_BY_US, leg_of};
 use crate::venue::adapter::{Invalid, Said};
 use crate::venue::merge::Source as Line;
 use crate::venue::sequence::Numbers;
+
+#[cfg(test)]
+mod tests;
 
 /// Messages published at most before others have their turn.
 const FRAMES_PER_TURN: usize = 256;
@@ -69,14 +73,12 @@ pub fn settings(source: &Source) -> anyhow::Result<Settings> {
     Ok(Settings { paths, span, speed: *speed, begin: *begin, repeat: *repeat, numbers })
 }
 
-/// Whether those who were recorded have a stream as it is.
+/// Whether those who were recorded brought a stream: what was derived then is derived again, also where another venue of
+/// the recording could have had it. Looks into the files once.
 pub fn has(file: &Path) -> anyhow::Result<impl Fn(&str) -> bool + Send + Sync + use<>> {
-    let headers = expand(file)?.iter().map(|path| header(path)).collect::<Result<Vec<_>, _>>()?;
-    let mut origins: Vec<Origin> = headers.into_iter().flat_map(|header| header.upstreams).collect();
-    origins.sort_by(|a, b| (&a.kind, &a.symbols).cmp(&(&b.kind, &b.symbols)));
-    origins.dedup_by(|a, b| (&a.kind, &a.symbols) == (&b.kind, &b.symbols));
-    let adapters: Vec<_> = origins.iter().filter_map(adapter).collect();
-    Ok(move |name: &str| adapters.iter().any(|adapter| adapter.lane_of(name).is_some()))
+    let holdings = holdings(&expand(file)?)?;
+    let known: Vec<_> = holdings.into_iter().filter_map(|held| Some((adapter(&held.origin)?, held))).collect();
+    Ok(move |name: &str| known.iter().any(|(adapter, held)| held.may_have(name) && adapter.lane_of(name).is_some()))
 }
 
 /// Of a URL as headers have it.
@@ -458,47 +460,5 @@ fn count(ingest: &Ingest, invalid: Invalid) {
         Invalid::NotJson => counters.not_json.one(),
         Invalid::Malformed => counters.malformed.one(),
         Invalid::NoStreamName => counters.unnamed.one(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn recorded(kind: &str, url: &str) -> tempfile::NamedTempFile {
-        let origin = Origin { name: "a".into(), kind: kind.into(), url: url.into(), symbols: Vec::new() };
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), Header { created_ns: 1, upstreams: vec![origin] }.encode()).unwrap();
-        file
-    }
-
-    /// What was derived then is derived again: a replay has what its venue has.
-    #[test]
-    fn a_replay_has_what_was_recorded() {
-        let check = |kind: &str, yes: &[&str], no: &[&str]| {
-            let file = recorded(kind, "");
-            let has = has(file.path()).unwrap();
-            yes.iter().for_each(|name| assert!(has(name), "{kind} {name}"));
-            no.iter().for_each(|name| assert!(!has(name), "{kind} {name}"));
-        };
-        check("binance", &["btcusdt@trade"], &["btcusdt@snapshot", "r_100@tick"]);
-        check("okx", &["btcusdt@book"], &["btcusdt@depth20"]);
-        check("deriv", &["r_100@tick"], &["btcusdt@trade"]);
-        check("stream", &["btcusdt@whatever"], &[]);
-    }
-
-    #[test]
-    fn numbers_are_those_of_the_venue() {
-        let check = |kind: &str, url: &str, expected| {
-            let file = recorded(kind, url);
-            let (begin, repeat) = (Begin::AtOnce, false);
-            let (from_ms, to_ms, speed) = (None, None, Speed::Max);
-            let source = Source::Replay { file: file.path().into(), speed, from_ms, to_ms, begin, repeat };
-            assert_eq!(settings(&source).unwrap().numbers, expected, "{kind} {url}");
-        };
-        check("stream", "wss://fstream.binance.com:443/ws", Numbers::Sparse);
-        check("stream", "wss://stream.binance.com:9443/ws", Numbers::Dense);
-        check("binance-usdm", "wss://a", Numbers::Sparse);
-        check("binance", "wss://fstream.binance.com", Numbers::Dense);
     }
 }
