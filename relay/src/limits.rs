@@ -317,6 +317,12 @@ pub const RECORD_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Streams counted one by one in a list of what a recording has; the others are counted together.
 pub const RECORD_STREAMS_LISTED_MAX: usize = 100_000;
 
+/// A longer recording is played without a look for the streams it has: that takes a second or two for so many bytes.
+pub const RECORD_NAMED_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Refused streams of an upstream's leg that are told once; above it all are forgotten, and told once more.
+pub const REFUSALS_REMEMBERED_MAX: usize = 10_000;
+
 /// Headers of our own in a request to a REST endpoint.
 pub const REST_HEADERS_MAX: usize = 16;
 

@@ -264,6 +264,9 @@ fn a_part_is_played_for_ever() {
     for _ in 0..5 {
         expect(&mut client, 0..3);
     }
+    // Only the first round is told.
+    let log = replay.log();
+    assert_eq!((log.matches("playing").count(), log.matches("begins again").count()), (1, 1), "{log}");
 }
 
 /// A recorder: `relay record`.

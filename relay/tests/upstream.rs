@@ -155,6 +155,13 @@ fn a_venues_mistakes_cost_only_themselves() {
         assert_eq!(number(&client.text()), at as u64 + 1, "{reason}");
     }
     assert_eq!(relay.count("relay_upstream_losses_total"), 0.0, "none of these is a reason to hang up");
+    // Each reason is one line, and what ended meanwhile is none.
+    let log = relay.log();
+    for reason in ["NotJson", "NotUtf8", "TooBig", "Binary"] {
+        let lines = log.lines().filter(|line| line.contains("drop") && line.contains(reason));
+        assert_eq!(lines.filter(|line| line.contains("WARN")).count(), 1, "{reason}: {log}");
+    }
+    assert_eq!(log.matches("dropping messages").count(), 4, "{log}");
 }
 
 /// Proves that frames which break RFC 6455 end the connection to the venue, which is made anew and counted.
@@ -439,6 +446,13 @@ fn a_refused_stream_disturbs_nobody() {
     assert_eq!(number(&client.text()), 1);
     relay.until_count("relay_upstream_refused_total", "", 1.0);
     assert_eq!(client.list(), ["badusdt@trade", "btcusdt@trade"]);
+    // Whoever comes asks for it anew; that it is refused is told once.
+    client.unsubscribe(&["badusdt@trade"]);
+    client.subscribe(&["badusdt@trade"]);
+    relay.until_count("relay_upstream_refused_total", "", 2.0);
+    let log = relay.log();
+    assert_eq!(log.matches("the venue refuses a stream").count(), 1, "{log}");
+    assert_eq!(log.matches("the venue refused a request").count(), 1, "{log}");
 }
 
 /// Proves that a client of each shard gets every frame once and in order, also when it is moved to the other shard.

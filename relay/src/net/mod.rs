@@ -20,6 +20,7 @@ pub mod market;
 pub mod poll;
 pub mod read;
 pub mod recorder;
+pub mod refusals;
 pub mod replay;
 pub mod shard;
 pub mod shared;

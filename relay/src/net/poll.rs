@@ -19,6 +19,7 @@ use super::clock::Clock;
 use super::feed::client::{Answered, Client};
 use super::feed::{Demand, DialError, Target};
 use super::ingest::{Ingest, Link};
+use super::refusals::Refusals;
 use crate::fanout::topics;
 use crate::venue::merge::Source;
 use crate::venue::poll::format::binance::Market;
@@ -266,16 +267,18 @@ pub struct Beside {
     ingest: Rc<RefCell<Ingest>>,
     /// Whether the source is the upstream, so that its state is the upstream's.
     is_alone: bool,
+    refusals: Refusals,
 }
 
 impl Beside {
     pub fn new(ingest: Rc<RefCell<Ingest>>, is_alone: bool) -> Beside {
-        Beside { ingest, is_alone }
+        Beside { ingest, is_alone, refusals: Refusals::default() }
     }
 }
 
 impl Shelf for Beside {
     fn publish(&mut self, stream: &str, payload: &[u8], read_ns: u64) {
+        self.refusals.over(stream);
         self.ingest.borrow_mut().frame(Source::default(), stream, payload, read_ns);
     }
 
@@ -293,7 +296,11 @@ impl Shelf for Beside {
             }
             Event::Refused { id, msg } => {
                 let stream = ingest.channel_name(id);
-                tracing::warn!(upstream, stream, msg, "the source refuses a stream");
+                if self.refusals.is_news(stream) {
+                    tracing::warn!(upstream, stream, msg, "the source refuses a stream");
+                } else {
+                    tracing::debug!(upstream, stream, msg, "the source still refuses a stream");
+                }
                 ingest.counters().refused.one();
                 ingest.gave_up(id);
             }

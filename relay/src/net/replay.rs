@@ -17,12 +17,16 @@ use crate::fanout::topics::Demand;
 use crate::record::dialect::{Decoders, adapter};
 use crate::record::format::{Header, Kind, Origin, Record};
 use crate::record::moment;
+use crate::record::names::holdings;
 use crate::record::reader::{Block, Read, ReadError, Reader, Span, expand, header};
 use crate::record::source::Condition;
 use crate::record::writer::{CLOSED_BY_US, leg_of};
 use crate::venue::adapter::{Invalid, Said};
 use crate::venue::merge::Source as Line;
 use crate::venue::sequence::Numbers;
+
+#[cfg(test)]
+mod tests;
 
 /// Messages published at most before others have their turn.
 const FRAMES_PER_TURN: usize = 256;
@@ -69,20 +73,25 @@ pub fn settings(source: &Source) -> anyhow::Result<Settings> {
     Ok(Settings { paths, span, speed: *speed, begin: *begin, repeat: *repeat, numbers })
 }
 
-/// Whether those who were recorded have a stream as it is.
+/// Whether those who were recorded brought a stream: what was derived then is derived again, also where another venue of
+/// the recording could have had it. Looks into the files once.
 pub fn has(file: &Path) -> anyhow::Result<impl Fn(&str) -> bool + Send + Sync + use<>> {
-    let headers = expand(file)?.iter().map(|path| header(path)).collect::<Result<Vec<_>, _>>()?;
-    let mut origins: Vec<Origin> = headers.into_iter().flat_map(|header| header.upstreams).collect();
-    origins.sort_by(|a, b| (&a.kind, &a.symbols).cmp(&(&b.kind, &b.symbols)));
-    origins.dedup_by(|a, b| (&a.kind, &a.symbols) == (&b.kind, &b.symbols));
-    let adapters: Vec<_> = origins.iter().filter_map(adapter).collect();
-    Ok(move |name: &str| adapters.iter().any(|adapter| adapter.lane_of(name).is_some()))
+    let holdings = holdings(&expand(file)?)?;
+    let known: Vec<_> = holdings.into_iter().filter_map(|held| Some((adapter(&held.origin)?, held))).collect();
+    Ok(move |name: &str| known.iter().any(|(adapter, held)| held.may_have(name) && adapter.lane_of(name).is_some()))
 }
 
 /// Of a URL as headers have it.
 fn host(url: &str) -> &str {
     let place = url.split_once("://").map_or(url, |(_, rest)| rest);
     place.split(['/', ':']).next().unwrap_or_default()
+}
+
+/// As the level says in the first round of a recording, and for debugging only in those after it.
+macro_rules! tell {
+    ($player:expr, $level:ident, $($line:tt)*) => {
+        if $player.is_first_round { tracing::$level!($($line)*) } else { tracing::debug!($($line)*) }
+    };
 }
 
 /// What the reading thread hands over.
@@ -230,6 +239,8 @@ struct Player {
     begun: Option<(u64, u64)>,
     is_wanted: bool,
     is_over: bool,
+    /// What is told once is not told of each round.
+    is_first_round: bool,
     frames: u64,
 }
 
@@ -248,6 +259,7 @@ impl Player {
             begun: None,
             is_wanted: false,
             is_over: false,
+            is_first_round: true,
             frames: 0,
         }
     }
@@ -279,15 +291,17 @@ impl Player {
             Some(Fed::Read(Read::File { path, condition })) => {
                 let Condition { torn_bytes, lost_bytes, .. } = condition;
                 match torn_bytes + lost_bytes {
-                    0 => tracing::info!(upstream = name, file = %path.display(), "playing"),
+                    0 => tell!(self, info, upstream = name, file = %path.display(), "playing"),
                     _ => {
                         let file = path.display();
-                        tracing::warn!(upstream = name, %file, torn_bytes, lost_bytes, "playing a damaged recording");
+                        tell!(self, warn, upstream = name, %file, torn_bytes, lost_bytes, "playing a damaged recording");
                     }
                 }
             }
             Some(Fed::Read(Read::Damaged { path, entry })) => {
-                tracing::warn!(
+                tell!(
+                    self,
+                    warn,
                     upstream = name,
                     file = %path.display(),
                     records = entry.count,
@@ -295,7 +309,8 @@ impl Player {
                 );
             }
             Some(Fed::Again) => {
-                tracing::info!(upstream = name, "the recording begins again");
+                tell!(self, info, upstream = name, "the recording begins again, from here on without a word");
+                self.is_first_round = false;
                 self.lose_all();
                 self.ingest.begin_again();
                 self.begun = None;
@@ -354,7 +369,7 @@ impl Player {
             Kind::Lost => self.lose(upstream, connection, body == CLOSED_BY_US.as_bytes()),
             Kind::Missed => {
                 let (missed, at) = (String::from_utf8_lossy(body), moment::show(at_ns));
-                tracing::warn!(upstream = self.ingest.name(), %missed, at, "messages are missing in the recording");
+                tell!(self, warn, upstream = self.ingest.name(), %missed, at, "messages are missing in the recording");
             }
             Kind::Asked | Kind::Ended => {}
             Kind::Frame => {
@@ -445,47 +460,5 @@ fn count(ingest: &Ingest, invalid: Invalid) {
         Invalid::NotJson => counters.not_json.one(),
         Invalid::Malformed => counters.malformed.one(),
         Invalid::NoStreamName => counters.unnamed.one(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn recorded(kind: &str, url: &str) -> tempfile::NamedTempFile {
-        let origin = Origin { name: "a".into(), kind: kind.into(), url: url.into(), symbols: Vec::new() };
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), Header { created_ns: 1, upstreams: vec![origin] }.encode()).unwrap();
-        file
-    }
-
-    /// What was derived then is derived again: a replay has what its venue has.
-    #[test]
-    fn a_replay_has_what_was_recorded() {
-        let check = |kind: &str, yes: &[&str], no: &[&str]| {
-            let file = recorded(kind, "");
-            let has = has(file.path()).unwrap();
-            yes.iter().for_each(|name| assert!(has(name), "{kind} {name}"));
-            no.iter().for_each(|name| assert!(!has(name), "{kind} {name}"));
-        };
-        check("binance", &["btcusdt@trade"], &["btcusdt@snapshot", "r_100@tick"]);
-        check("okx", &["btcusdt@book"], &["btcusdt@depth20"]);
-        check("deriv", &["r_100@tick"], &["btcusdt@trade"]);
-        check("stream", &["btcusdt@whatever"], &[]);
-    }
-
-    #[test]
-    fn numbers_are_those_of_the_venue() {
-        let check = |kind: &str, url: &str, expected| {
-            let file = recorded(kind, url);
-            let (begin, repeat) = (Begin::AtOnce, false);
-            let (from_ms, to_ms, speed) = (None, None, Speed::Max);
-            let source = Source::Replay { file: file.path().into(), speed, from_ms, to_ms, begin, repeat };
-            assert_eq!(settings(&source).unwrap().numbers, expected, "{kind} {url}");
-        };
-        check("stream", "wss://fstream.binance.com:443/ws", Numbers::Sparse);
-        check("stream", "wss://stream.binance.com:9443/ws", Numbers::Dense);
-        check("binance-usdm", "wss://a", Numbers::Sparse);
-        check("binance", "wss://fstream.binance.com", Numbers::Dense);
     }
 }

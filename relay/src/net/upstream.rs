@@ -1,5 +1,7 @@
 //! Joins the drivers of an upstream to the channels they fill: one for each leg.
 
+mod links;
+
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -10,15 +12,17 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
+use self::links::{End, Links};
 use super::feed::{self, DropReason, FeedEvent, Sink};
 use super::ingest::{Ingest, Link};
 use super::poll::{self, Beside};
+use super::refusals::Refusals;
 use crate::config::Upstream;
 use crate::fanout::topics::Demand;
 use crate::record::writer::{CLOSED_BY_US, Recorder};
 use crate::venue::adapter::kind::Kind;
 use crate::venue::legs::{Legs, Word};
-use crate::venue::manager::Conn;
+use crate::venue::manager::{Conn, Loss};
 use crate::venue::merge::Source as Origin;
 use crate::venue::sequence::Numbers;
 
@@ -71,7 +75,16 @@ pub async fn run(
         let leg = u8::try_from(number).expect("LEGS_MAX is small");
         let (ingest, together, nudge) = (ingest.clone(), together.clone(), nudge.clone());
         let recorder = recorder.as_ref().map(|recorder| recorder.of_leg(leg));
-        let shelf = Shelf { ingest, together, nudge, leg, up: HashSet::new(), recorder };
+        let shelf = Shelf {
+            ingest,
+            together,
+            nudge,
+            leg,
+            links: Links::default(),
+            refusals: Refusals::default(),
+            denials: Refusals::default(),
+            recorder,
+        };
         drivers.spawn_local(feed::run(settings, mailbox, shelf, std::future::pending()));
     }
     let fetch = snapshots.map(|settings| {
@@ -165,8 +178,10 @@ struct Shelf {
     /// Rung when a frame is held: there is a new deadline.
     nudge: Rc<Notify>,
     leg: u8,
-    /// The connections that are up.
-    up: HashSet<usize>,
+    links: Links,
+    refusals: Refusals,
+    /// Errors that the venue answered since it was connected to last.
+    denials: Refusals,
     recorder: Option<Recorder>,
 }
 
@@ -194,22 +209,43 @@ impl Sink for Shelf {
         let recorder = self.recorder.as_ref();
         match &event {
             FeedEvent::Connected { conn, lane } => {
-                self.up.insert(*conn);
+                self.links.connected(*conn, *lane);
+                self.denials = Refusals::default();
                 recorder.inspect(|recorder| recorder.connected(*conn, *lane));
             }
-            FeedEvent::Lost { conn, why } => {
-                self.up.remove(conn);
-                recorder.inspect(|recorder| recorder.lost(*conn, &why.to_string()));
+            FeedEvent::Rotating { conn, .. } => self.links.rotating(*conn),
+            FeedEvent::Lost { conn, why } if self.links.ended(*conn) == End::Replaced => {
+                // Nobody loses it, now or when this is played.
+                recorder.inspect(|recorder| recorder.lost(*conn, CLOSED_BY_US));
+                return self.ingest.borrow_mut().replaced(self.origin(*conn), why);
             }
+            FeedEvent::Lost { conn, why } => drop(recorder.inspect(|recorder| recorder.lost(*conn, &why.to_string()))),
             // A try that is given up does not end an outage.
-            FeedEvent::Closed { conn } if !self.up.remove(conn) => return,
+            FeedEvent::Closed { conn } if self.links.ended(*conn) == End::Never => return,
             FeedEvent::Closed { conn } => drop(recorder.inspect(|recorder| recorder.lost(*conn, CLOSED_BY_US))),
             _ => {}
         }
-        if let FeedEvent::Refused { id, msg } = &event {
-            let ingest = self.ingest.borrow();
-            let (upstream, leg, stream) = (ingest.name(), self.leg, ingest.channel_name(*id));
-            tracing::warn!(upstream, leg, stream, msg, "the venue refuses a stream");
+        match &event {
+            FeedEvent::Refused { id, msg } => {
+                let ingest = self.ingest.borrow();
+                let (upstream, leg, stream) = (ingest.name(), self.leg, ingest.channel_name(*id));
+                if self.refusals.is_news(stream) {
+                    tracing::warn!(upstream, leg, stream, msg, "the venue refuses a stream");
+                } else {
+                    tracing::debug!(upstream, leg, stream, msg, "the venue still refuses a stream");
+                }
+            }
+            FeedEvent::Denied { conn, code, msg } => {
+                let (upstream, leg) = (self.ingest.borrow().name(), self.leg);
+                if self.denials.is_news(&format!("{code} {msg}")) {
+                    tracing::warn!(upstream, leg, conn, code, msg, "the venue refused a request");
+                } else {
+                    tracing::debug!(upstream, leg, conn, code, msg, "the venue refused a request again");
+                }
+                return;
+            }
+            FeedEvent::TopicLive(id) => self.refusals.over(self.ingest.borrow().channel_name(*id)),
+            _ => {}
         }
         let (id, word) = match event {
             FeedEvent::TopicLive(id) => (id, Word::Live),
@@ -272,6 +308,14 @@ impl Ingest {
                 self.gave_up(id);
             }
         }
+    }
+
+    /// The venue ended a connection that was being left: it is not dialled again.
+    fn replaced(&mut self, origin: Origin, why: &Loss) {
+        let Origin { leg, conn } = origin;
+        tracing::info!(upstream = self.name(), leg, conn, %why, "the venue closed a connection that another one replaces");
+        self.counters().rotations.one();
+        self.source(origin, Link::Closed);
     }
 
     /// What happened on one leg.
@@ -337,7 +381,8 @@ impl Ingest {
             | FeedEvent::TopicStale(_)
             | FeedEvent::Released(_)
             | FeedEvent::GaveUp(_)
-            | FeedEvent::Refused { .. } => unreachable!("the legs say that together"),
+            | FeedEvent::Refused { .. }
+            | FeedEvent::Denied { .. } => unreachable!("the shelf has taken it"),
             FeedEvent::NoRoom(id) => {
                 tracing::warn!(
                     upstream = name,

@@ -160,7 +160,7 @@ pub fn header(path: &Path) -> Result<Header, ReadError> {
     Ok(open(path)?.header)
 }
 
-fn open(path: &Path) -> Result<Source<File>, ReadError> {
+pub(super) fn open(path: &Path) -> Result<Source<File>, ReadError> {
     let file = File::open(path).map_err(|error| ReadError::Io(path.to_owned(), error))?;
     Source::open(file).map_err(|error| ReadError::Source(path.to_owned(), error))
 }

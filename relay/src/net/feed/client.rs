@@ -56,7 +56,10 @@ impl Client {
             }
         }
         let mut sender = self.dial().await?;
-        let response = sender.send_request(self.request(path, headers)?).await?;
+        let response = sender.send_request(self.request(path, headers)?).await.map_err(|error| {
+            let error = DialError::Http(error);
+            if self.target.is_tls() { error } else { DialError::of_plain(error) }
+        })?;
         self.read(response, sender).await
     }
 

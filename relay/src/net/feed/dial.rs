@@ -64,6 +64,8 @@ pub enum DialError {
     ServerName,
     #[error("http: {0}")]
     Http(#[from] hyper::Error),
+    #[error("http: {0}; does it want TLS there (wss:// or https://)?")]
+    NotHttp(hyper::Error),
     #[error("the token cannot stand in a header")]
     Token,
     #[error("the request cannot be written")]
@@ -74,6 +76,16 @@ pub enum DialError {
     Status { status: StatusCode, retry_after_ms: Option<u64> },
     #[error("the answer's {0} header is wrong")]
     Header(HeaderName),
+}
+
+impl DialError {
+    /// Of a connection without TLS. Who expects TLS answers what is no HTTP, or hangs up.
+    pub(super) fn of_plain(error: DialError) -> DialError {
+        match error {
+            DialError::Http(error) if error.is_parse() || error.is_incomplete_message() => DialError::NotHttp(error),
+            error => error,
+        }
+    }
 }
 
 pub(super) type ReadHalf = Box<dyn AsyncRead + Unpin>;
@@ -94,7 +106,7 @@ async fn dial_unlimited(target: &Target, tls: Trust<'_>) -> Result<Dialled, Dial
     let socket = connect(target).await?;
     socket.set_nodelay(true)?;
     if !target.is_tls() {
-        let (socket, leftover) = open::<TcpStream>(socket, target).await?;
+        let (socket, leftover) = open::<TcpStream>(socket, target).await.map_err(DialError::of_plain)?;
         let (read, write) = socket.into_split();
         return Ok(Dialled { read: Box::new(read), write: Box::new(write), leftover });
     }
@@ -124,6 +136,9 @@ fn plain(error: &io::Error) -> String {
         Some(Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. })) => {
             "its certificate is out of date (Expired)".to_owned()
         }
+        // HTTP and the like.
+        Some(Error::InvalidMessage(_)) => format!("{error}; does it speak TLS there, or is it ws:// or http://?"),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => format!("{error}; does it speak TLS there?"),
         _ => error.to_string(),
     }
 }
@@ -272,6 +287,44 @@ mod tests {
         let (head, socket) = tokio::join!(served, connect_by(&proxied, &venue));
         socket.unwrap();
         assert!(head.starts_with("CONNECT venue.invalid:80 HTTP/1.1\r\n"), "{head}");
+    }
+
+    /// What an operator is told of a venue that answers these bytes and hangs up.
+    async fn told(is_tls: bool, answer: &'static [u8]) -> String {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = Target::exact(is_tls, "127.0.0.1", listener.local_addr().unwrap().port(), "/");
+        let roots = rustls::RootCertStore::empty();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = Arc::new(builder.with_root_certificates(roots).with_no_client_auth());
+        let served = async {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            // Nothing is left unread, or the end would be a reset.
+            assert!(socket.read(&mut [0; 16 * 1024]).await.unwrap() > 0);
+            socket.write_all(answer).await.unwrap();
+        };
+        let ((), dialled) = tokio::join!(served, dial_unlimited(&target, Some(&config)));
+        dialled.err().expect("it is no venue").to_string()
+    }
+
+    /// A scheme that the port does not have is a slip that is easily made.
+    #[tokio::test]
+    async fn the_other_scheme_is_suggested() {
+        for answer in [&b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"[..], b""] {
+            let told = told(true, answer).await;
+            assert!(told.starts_with("tls: ") && told.contains("does it speak TLS there"), "{told}");
+        }
+        // An alert: "unexpected message".
+        for answer in [&b"\x15\x03\x03\x00\x02\x02\x0a"[..], b""] {
+            let told = told(false, answer).await;
+            assert!(
+                told.starts_with("http: ") && told.ends_with("does it want TLS there (wss:// or https://)?"),
+                "{told}"
+            );
+        }
+        let refused = told(false, b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await;
+        assert_eq!(refused, "answered 400 Bad Request instead of 101");
     }
 
     #[test]

@@ -130,6 +130,12 @@ pub enum FeedEvent {
     Dropped {
         reason: DropReason,
     },
+    /// The venue answered a request by an error. What that means for its streams is told for each.
+    Denied {
+        conn: usize,
+        code: i64,
+        msg: String,
+    },
     /// Asked for again, alone: its chain was broken, or it went silent.
     Renewed(u32),
     TopicLive(u32),

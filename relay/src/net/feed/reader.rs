@@ -65,10 +65,10 @@ pub(super) async fn read<S: Sink>(
             Ok(frame) => take(shared, conn, talk, &mut joiner, &frame, at),
             // The frame was read whole before it was found out, so what follows is intact.
             Err(WebSocketError::InvalidUTF8) => {
-                shared.dropped(conn, DropReason::NotUtf8);
+                shared.dropped(DropReason::NotUtf8);
                 None
             }
-            Err(error) => Some(broken(shared, conn, error)),
+            Err(error) => Some(broken(shared, error)),
         };
         if let Some(loss) = ended {
             shared.end_of_read(conn);
@@ -105,7 +105,7 @@ fn take<S: Sink>(
                 None
             }
             Joined::Dropped(reason) => {
-                shared.dropped(conn, reason);
+                shared.dropped(reason);
                 None
             }
             Joined::Violation => Some(Loss::Broken("fragments out of order".to_owned())),
@@ -128,9 +128,9 @@ fn closed(payload: &[u8]) -> Loss {
     Loss::Closed { code, reason }
 }
 
-fn broken<S: Sink>(shared: &Shared<S>, conn: Conn, error: WebSocketError) -> Loss {
+fn broken<S: Sink>(shared: &Shared<S>, error: WebSocketError) -> Loss {
     if matches!(error, WebSocketError::FrameTooLarge) {
-        shared.dropped(conn, DropReason::TooBig);
+        shared.dropped(DropReason::TooBig);
     }
     Loss::Broken(error.to_string())
 }

@@ -25,8 +25,6 @@ pub(super) struct Shared<S> {
     /// The manager may have something to do.
     pub news: Notify,
     has_news: Cell<bool>,
-    /// Reasons logged already, per connection slot and life: a state is worth a line, a frame is not.
-    logged: RefCell<Vec<(Conn, DropReason)>>,
 }
 
 impl<S: Sink> Shared<S> {
@@ -36,7 +34,6 @@ impl<S: Sink> Shared<S> {
             sink: RefCell::new(sink),
             news: Notify::new(),
             has_news: Cell::new(false),
-            logged: RefCell::new(Vec::new()),
         })
     }
 
@@ -80,12 +77,12 @@ impl<S: Sink> Shared<S> {
                 let id = self.sink.borrow_mut().frame(conn, stream, payload, read_ns);
                 match id {
                     Some(id) => self.data(conn, TopicId(id), now),
-                    None => self.dropped(conn, DropReason::UnknownTopic),
+                    None => self.dropped(DropReason::UnknownTopic),
                 }
             }
             Said::Ack { id } => self.reply(conn, id, Reply::Ok, now),
             Said::Error { id, code, msg } => {
-                tracing::warn!(conn = conn.index, ?id, code, msg, "the venue refused a request");
+                self.event(FeedEvent::Denied { conn: conn.index, code, msg: msg.to_owned() });
                 self.reply(conn, id, Reply::Error { code, msg }, now);
             }
             Said::Granted { stream } => self.tell(conn, |manager| manager.granted(conn, stream, now)),
@@ -96,7 +93,7 @@ impl<S: Sink> Shared<S> {
             Said::Shutdown => self.tell(conn, |manager| manager.announced(conn, now)),
             Said::End { msg } => self.lost(conn, Loss::Ended(msg.to_owned())),
             Said::Other => {}
-            Said::Invalid(invalid) => self.dropped(conn, invalid.into()),
+            Said::Invalid(invalid) => self.dropped(invalid.into()),
         }
     }
 
@@ -105,19 +102,12 @@ impl<S: Sink> Shared<S> {
         self.tell(conn, |manager| manager.pinged(conn, payload, now));
     }
 
-    pub fn dropped(&self, conn: Conn, reason: DropReason) {
+    pub fn dropped(&self, reason: DropReason) {
         self.event(FeedEvent::Dropped { reason });
-        // Frames that were under way when their topic ended are no news.
-        let mut logged = self.logged.borrow_mut();
-        if reason != DropReason::UnknownTopic && !logged.contains(&(conn, reason)) {
-            logged.push((conn, reason));
-            tracing::warn!(conn = conn.index, ?reason, "upstream messages are dropped");
-        }
     }
 
     pub fn connected(&self, conn: Conn, talk: &Talk) {
         let now = self.now_ms();
-        self.logged.borrow_mut().retain(|(other, _)| other.index != conn.index);
         let lane = self.pool.borrow().lane_of(conn);
         self.event(FeedEvent::Connected { conn: conn.index, lane });
         let mut pool = self.pool.borrow_mut();

@@ -183,7 +183,8 @@ impl Talk {
         let msg = fields.msg.and_then(|msg| msg.string()).ok_or(Invalid::Malformed)?;
         // It is a string there; a number does no harm.
         let code = field::integer(fields.code).ok_or(Invalid::Malformed)?;
-        if let Some(argument) = self.named(&msg) {
+        let is_named = self.name(&msg);
+        if is_named && let Some(argument) = self.arguments.get(self.key.as_str()) {
             if argument.kind == Kind::Funding {
                 said(Said::Other);
                 self.arguments.remove(self.key.as_str());
@@ -196,6 +197,11 @@ impl Talk {
                 self.drop_stream(&stream);
             }
             self.settle(said);
+            return Ok(());
+        }
+        if is_named && is_about_one(code) {
+            // Of what was let go meanwhile: it is not one of those that wait.
+            said(Said::Other);
             return Ok(());
         }
         if is_about_one(code) && self.requests.unnamed(id, &msg) {
@@ -224,20 +230,23 @@ impl Talk {
         any
     }
 
-    /// A stream whose subscription was refused. Where its end was refused, it goes on.
+    /// A stream whose subscription was refused. Where its end was refused, it goes on. Its funding has an answer of its
+    /// own, which is to find it.
     fn drop_stream(&mut self, stream: &str) {
-        self.arguments.retain(|_, argument| *argument.stream != *stream || !argument.wanted);
+        let is_kept = |argument: &Argument| !argument.wanted || argument.kind == Kind::Funding;
+        self.arguments.retain(|_, argument| *argument.stream != *stream || is_kept(argument));
     }
 
-    /// What a text names by channel and instrument, if we asked for it; the key is then its own.
-    fn named(&mut self, msg: &str) -> Option<&Argument> {
+    /// True if a text names a channel of an instrument, which is the key then.
+    fn name(&mut self, msg: &str) -> bool {
         let part = |label: &str| {
             let (_, rest) = msg.split_once(label)?;
             let end = rest.find(|char: char| !char.is_ascii_alphanumeric() && char != '-').unwrap_or(rest.len());
             Some(&rest[..end])
         };
-        write_key(&mut self.key, part("channel:")?, part("instId:")?);
-        self.arguments.get(self.key.as_str())
+        let (Some(channel), Some(instrument)) = (part("channel:"), part("instId:")) else { return false };
+        write_key(&mut self.key, channel, instrument);
+        true
     }
 
     fn push(

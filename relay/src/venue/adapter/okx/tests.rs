@@ -313,6 +313,27 @@ fn mark_price_with_funding() {
     check(&mut *talk, granted, &["granted btcusdt-swap@markPrice@1s"]);
 }
 
+/// An instrument without mark price has no funding either: both refusals are its own, and nobody else's.
+#[test]
+fn mark_price_and_funding_are_refused() {
+    let mut talk = talk(&["btcusdt@trade", "btcusdt-swap@markPrice@1s", "ethusdt@trade"]);
+    let refused = |channel: &str| {
+        format!(
+            r#"{{"id":"1","event":"error","code":"60018","msg":"Wrong URL or channel:{channel},instId:BTC-USDT-SWAP doesn't exist."}}"#
+        )
+    };
+    let granted =
+        |id: &str| format!(r#"{{"id":"1","event":"subscribe","arg":{{"channel":"trades","instId":"{id}"}}}}"#);
+    check(&mut *talk, &granted("BTC-USDT"), &["granted btcusdt@trade"]);
+    let msg = "Wrong URL or channel:mark-price,instId:BTC-USDT-SWAP doesn't exist.";
+    check(&mut *talk, &refused("mark-price"), &[&format!("refused btcusdt-swap@markPrice@1s: {msg}")]);
+    check(&mut *talk, &refused("funding-rate"), &["Other"]);
+    // A name that is not ours (any more) is no riddle either.
+    check(&mut *talk, &refused("funding-rate"), &["Other"]);
+    check(&mut *talk, &refused("index-tickers"), &["Other"]);
+    check(&mut *talk, &granted("ETH-USDT"), &["granted ethusdt@trade"]);
+}
+
 /// What the market reads, it can read of ours.
 #[test]
 fn payloads_are_events() {
