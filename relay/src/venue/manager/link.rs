@@ -267,7 +267,7 @@ impl Link {
             requests.filter(|request| !request.is_partly_answered)
         };
         let is_behind = unseen().any(|request| request.sent_at + settings.message_window_ms <= now);
-        match unseen().last() {
+        match unseen().next_back() {
             Some(newest) if is_behind => {
                 let may_probe = self.is_each_answered && unseen().count() * 2 < settings.messages_per_second;
                 if may_probe { newest.sent_at + settings.message_window_ms } else { u64::MAX }
