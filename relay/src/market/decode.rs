@@ -7,7 +7,7 @@
 mod tests;
 
 use super::event::{Book, Event, Ticker, Top, Trade};
-use crate::wire::json::{self, Array, Object, Value, ValueKind};
+use crate::wire::json::{self, Array, Object, Value, ValueKind, is_decimal};
 
 /// The symbol part of the names under which a service's REST answers are published.
 const DOCUMENTS: &str = "coingecko";
@@ -195,17 +195,6 @@ pub(super) fn integer_text(value: Option<Value<'_>>) -> Option<&str> {
 
 fn integer(value: Option<Value<'_>>) -> Option<u64> {
     integer_text(value)?.parse().ok()
-}
-
-/// A JSON number without an exponent.
-fn is_decimal(text: &str) -> bool {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let (whole, fraction) = match digits.split_once('.') {
-        Some((whole, fraction)) => (whole, Some(fraction)),
-        None => (digits, None),
-    };
-    let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    are_digits(whole) && (whole == "0" || !whole.starts_with('0')) && fraction.is_none_or(are_digits)
 }
 
 /// An array of levels, each of which starts with a price and a quantity.

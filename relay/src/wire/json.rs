@@ -225,6 +225,17 @@ impl Place {
     }
 }
 
+/// What JSON takes as a number, without an exponent.
+pub fn is_decimal(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = match digits.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (digits, None),
+    };
+    let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    are_digits(whole) && (whole == "0" || !whole.starts_with('0')) && fraction.is_none_or(are_digits)
+}
+
 /// Whether these bytes are one complete JSON text.
 pub fn validate(bytes: &[u8]) -> Result<(), JsonError> {
     let text = utf8(bytes)?;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::venue::decimal::DECIMAL_DIGITS_MAX;
-use crate::wire::json::{Object, Value, ValueKind};
+use crate::wire::json::{Object, Value, ValueKind, is_decimal};
 
 /// The values of these keys; the last one where a key comes twice, none where it is null. `None` if the text is no
 /// object, or not whole.
@@ -53,17 +53,6 @@ pub fn integer(value: Option<Value<'_>>) -> Option<i64> {
     let text = if value.kind == ValueKind::Number { value.text } else { plain(Some(value))? };
     // `+1` would be taken too; it is no JSON number, and no venue writes it.
     if text.starts_with('+') { None } else { text.parse().ok() }
-}
-
-/// What JSON takes as a number, without an exponent.
-fn is_decimal(text: &str) -> bool {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let (whole, fraction) = match digits.split_once('.') {
-        Some((whole, fraction)) => (whole, Some(fraction)),
-        None => (digits, None),
-    };
-    let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    are_digits(whole) && (whole == "0" || !whole.starts_with('0')) && fraction.is_none_or(are_digits)
 }
 
 /// `1.08e-05` as `0.0000108`: every digit is kept, only the point moves. None for what is no number or would be
